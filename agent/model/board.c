@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+/* Names of chips, modes and contents; see board.h. */
+#include <assert.h>
+#include <errno.h>
+
+#include "base/text.h"
+#include "model/board.h"
+
+static const char *const chip_names[_CHIP_MAX] = {
+	[CHIP_UNKNOWN] = "unknown",
+	[CHIP_RP2040] = "rp2040",
+	[CHIP_RP2350] = "rp2350",
+	[CHIP_STM32F429] = "stm32f429",
+	[CHIP_STM32F446] = "stm32f446",
+	[CHIP_STM32F407] = "stm32f407",
+	[CHIP_STM32F072] = "stm32f072",
+	[CHIP_STM32G0B1] = "stm32g0b1",
+	[CHIP_STM32H723] = "stm32h723",
+};
+
+static const char *const mode_names[_MODE_MAX] = {
+	[MODE_NONE] = "none",
+	[MODE_RP2040_BOOT] = "rp2040-boot",
+	[MODE_RP2350_BOOT] = "rp2350-boot",
+};
+
+static const char *const content_names[_CONTENT_MAX] = {
+	[CONTENT_UNKNOWN] = "unknown",
+	[CONTENT_BLANK] = "blank",
+	[CONTENT_BOOTABLE] = "bootable",
+	[CONTENT_UNBOOTABLE] = "unbootable",
+};
+
+const char *chip_name(enum chip chip)
+{
+	assert(chip < _CHIP_MAX);
+	return chip_names[chip];
+}
+
+int chip_from_name(const char *name)
+{
+	int chip = text_lookup(chip_names, _CHIP_MAX, name);
+	return chip == CHIP_UNKNOWN ? -EINVAL : chip;
+}
+
+const char *mode_name(enum board_mode mode)
+{
+	assert(mode < _MODE_MAX);
+	return mode_names[mode];
+}
+
+int mode_from_name(const char *name)
+{
+	int mode = text_lookup(mode_names, _MODE_MAX, name);
+	return mode == MODE_NONE ? -EINVAL : mode;
+}
+
+enum board_mode mode_of_usb_id(uint16_t vid, uint16_t pid)
+{
+	if (vid == 0x2e8a && pid == 0x0003)
+		return MODE_RP2040_BOOT;
+	if (vid == 0x2e8a && pid == 0x000f)
+		return MODE_RP2350_BOOT;
+	return MODE_NONE;
+}
+
+enum chip mode_chip(enum board_mode mode)
+{
+	static const enum chip chips[_MODE_MAX] = {
+		[MODE_RP2040_BOOT] = CHIP_RP2040,
+		[MODE_RP2350_BOOT] = CHIP_RP2350,
+	};
+	assert(mode < _MODE_MAX);
+	return chips[mode];
+}
+
+const char *content_name(enum flash_content content)
+{
+	assert(content < _CONTENT_MAX);
+	return content_names[content];
+}

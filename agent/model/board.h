@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * What is known of a board: which chip, in which mode, what is in its flash. Every fact may be
+ * unknown, and unknown is a value that a judgement must treat as such.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+
+enum chip {
+	CHIP_UNKNOWN,
+	CHIP_RP2040,
+	CHIP_RP2350,
+	CHIP_STM32F429,
+	CHIP_STM32F446,
+	CHIP_STM32F407,
+	CHIP_STM32F072,
+	CHIP_STM32G0B1,
+	CHIP_STM32H723,
+	_CHIP_MAX,
+};
+
+const char *chip_name(enum chip chip); /* "rp2040" */
+int chip_from_name(const char *name); /* enum chip or -EINVAL; "unknown" is no name */
+
+/* The language a board speaks at this moment: the value of the udev property ID_PLUGFLASH. */
+enum board_mode {
+	MODE_NONE, /* not one that we may own: an application, a stranger */
+	MODE_RP2040_BOOT,
+	MODE_RP2350_BOOT,
+	_MODE_MAX,
+};
+
+const char *mode_name(enum board_mode mode); /* "rp2040-boot" */
+int mode_from_name(const char *name); /* enum board_mode or -EINVAL; "none" is no name */
+
+/* The mode of a device that is only spoken of; for those that are there the udev rules say it. */
+enum board_mode mode_of_usb_id(uint16_t vid, uint16_t pid);
+
+/* The chip that a mode implies, before anybody has asked the board. */
+enum chip mode_chip(enum board_mode mode);
+
+enum flash_content {
+	CONTENT_UNKNOWN,
+	CONTENT_BLANK, /* where an application would start there are only 0xFF bytes */
+	CONTENT_BOOTABLE, /* looks like something the boot ROM would start */
+	CONTENT_UNBOOTABLE, /* neither: torn, or foreign */
+	_CONTENT_MAX,
+};
+
+const char *content_name(enum flash_content content);
+
+/* The evidence of a probe. */
+struct board_facts {
+	enum chip chip;
+	uint32_t rom_revision; /* 0 = unknown; RP2040: 1 = B0, 2 = B1, 3 = B2 */
+	uint64_t flash_size_bytes; /* 0 = unknown */
+	enum flash_content content;
+};

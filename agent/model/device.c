@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/* Devices; see device.h. */
+#include <string.h>
+
+#include "base/text.h"
+#include "model/device.h"
+
+struct device *device_free(struct device *device)
+{
+	if (!device)
+		return NULL;
+	free(device->place);
+	free(device->port);
+	free(device->syspath);
+	free(device->serial);
+	free(device->manufacturer);
+	free(device->product);
+	free(device);
+	return NULL;
+}
+
+struct device *device_copy(const struct device *device)
+{
+	_cleanup_(device_freep) struct device *copy = malloc(sizeof(*copy));
+	if (!copy)
+		return NULL;
+	*copy = *device;
+	copy->place = strdup(device->place);
+	copy->port = strdup(device->port);
+	copy->syspath = strdup(device->syspath);
+	copy->serial = strdup(device->serial);
+	copy->manufacturer = strdup(device->manufacturer);
+	copy->product = strdup(device->product);
+	if (!copy->place || !copy->port || !copy->syspath || !copy->serial || !copy->manufacturer ||
+		!copy->product)
+		return NULL;
+	return TAKE_PTR(copy);
+}
+
+bool device_is_same_arrival(const struct device *left, const struct device *right)
+{
+	return left->arrival == right->arrival && left->number == right->number &&
+	       left->bus == right->bus && text_equal(left->syspath, right->syspath);
+}
+
+char *device_describe(const struct device *device)
+{
+	static const char *const titles[_MODE_MAX] = {
+		[MODE_RP2040_BOOT] = "RP2040 in boot mode",
+		[MODE_RP2350_BOOT] = "RP2350 in boot mode",
+	};
+	if (titles[device->mode])
+		return text_format(
+			"%s (%04x:%04x)", titles[device->mode], device->vid, device->pid);
+	const char *space = *device->manufacturer && *device->product ? " " : "";
+	if (!*device->manufacturer && !*device->product)
+		return text_format("USB device %04x:%04x", device->vid, device->pid);
+	return text_format("%s%s%s (%04x:%04x)", device->manufacturer, space, device->product,
+		device->vid, device->pid);
+}

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * A firmware image as one value, whatever file it came from: segments of bytes in the order of
+ * their addresses, and a digest over addresses and bytes, so that one firmware in two formats is
+ * recognised as the same.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/cleanup.h"
+#include "base/digest.h"
+#include "model/board.h"
+#include "model/reason.h"
+
+/* No board that we know holds more; larger files are not read. A UF2 is twice its content. */
+#define IMAGE_BYTES_MAX    (16u << 20)
+#define IMAGE_FILE_MAX     (2 * IMAGE_BYTES_MAX + (1u << 20))
+#define IMAGE_SEGMENTS_MAX 4096
+
+enum image_format {
+	FORMAT_UNKNOWN,
+	FORMAT_BIN,
+	FORMAT_UF2,
+	_FORMAT_MAX,
+};
+
+const char *image_format_name(enum image_format format); /* "uf2" */
+
+struct image_segment {
+	uint32_t address;
+	uint32_t length; /* never 0; address + length never wraps */
+	uint8_t *data;
+};
+
+struct image {
+	enum image_format format;
+	bool has_address; /* false: a raw .bin, which does not say where it belongs */
+	uint32_t uf2_family; /* 0 = the file names none */
+	enum chip family_chip; /* the chip that the family means, CHIP_UNKNOWN = none named */
+	struct image_segment *segments; /* ascending, apart from each other */
+	size_t segment_count;
+	uint64_t byte_count;
+	struct digest digest;
+};
+
+/*
+ * Parses the bytes of a firmware file. 0: `*ret` is a new image, to be freed by image_free();
+ * 1: the bytes are no acceptable image and `reasons` says why; -ENOMEM.
+ */
+#define IMAGE_REJECTED 1
+int image_parse(const void *data, size_t length, struct reasons *reasons, struct image **ret)
+	_must_check_;
+
+/*
+ * Places a raw image at `address` (its digest changes with it). 0, or IMAGE_REJECTED with a reason
+ * when it would not lie inside 32 bits; -ENOMEM. The image is unchanged by failure.
+ */
+int image_place(struct image *image, uint32_t address, struct reasons *reasons) _must_check_;
+
+struct image *image_free(struct image *image);
+DEFINE_CLEANUP(struct image *, image_free)
+
+/* The lowest address and the one behind the last byte. */
+uint32_t image_start(const struct image *image);
+uint64_t image_end(const struct image *image);
+
+/*
+ * Copies what the image holds of [address, address + length) into `ret`, which the caller has
+ * filled with what belongs into the holes. Returns how many bytes were copied.
+ */
+size_t image_copy(const struct image *image, uint32_t address, size_t length, uint8_t *ret);
+
+/*
+ * The canonical form that crosses the wire between mind and hands in a sealed memfd, so that only
+ * the mind ever parses a firmware file: "PFI1", number of segments, then address, length and bytes
+ * of each, all u32 little-endian. Its SHA-256 is the image's digest. Only an image that has its
+ * address can be encoded.
+ */
+struct buffer;
+void image_encode(const struct image *image, struct buffer *ret);
+
+/* 0, -EBADMSG when the bytes are not exactly what image_encode() makes, -ENOMEM. */
+int image_decode(const void *data, size_t length, struct image **ret) _must_check_;

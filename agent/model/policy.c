@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: MIT */
+/* Policy values and the decision; see policy.h. */
+#include <fnmatch.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/text.h"
+#include "model/policy.h"
+
+struct policy *policy_new(void)
+{
+	return calloc(1, sizeof(struct policy));
+}
+
+static void policy_board_done(struct policy_board *board)
+{
+	free(board->name);
+	free(board->serial);
+	free(board->can_uuid);
+	free(board->origin.file);
+}
+
+static void policy_rule_done(struct policy_rule *rule)
+{
+	free(rule->name);
+	free(rule->path);
+	free(rule->board);
+	free(rule->image);
+	free(rule->origin.file);
+}
+
+struct policy *policy_free(struct policy *policy)
+{
+	if (!policy)
+		return NULL;
+	for (size_t i = 0; i < policy->board_count; i++)
+		policy_board_done(&policy->boards[i]);
+	for (size_t i = 0; i < policy->rule_count; i++)
+		policy_rule_done(&policy->rules[i]);
+	free(policy->boards);
+	free(policy->rules);
+	free(policy);
+	return NULL;
+}
+
+struct policy_board *policy_add_board(struct policy *policy)
+{
+	struct policy_board *grown =
+		reallocarray(policy->boards, policy->board_count + 1, sizeof(*grown));
+	if (!grown)
+		return NULL;
+	policy->boards = grown;
+	struct policy_board *board = &grown[policy->board_count++];
+	*board = (struct policy_board){ 0 };
+	return board;
+}
+
+struct policy_rule *policy_add_rule(struct policy *policy)
+{
+	struct policy_rule *grown =
+		reallocarray(policy->rules, policy->rule_count + 1, sizeof(*grown));
+	if (!grown)
+		return NULL;
+	policy->rules = grown;
+	struct policy_rule *rule = &grown[policy->rule_count++];
+	*rule = (struct policy_rule){ 0 };
+	return rule;
+}
+
+const struct policy_board *policy_board(const struct policy *policy, const char *name)
+{
+	for (size_t i = 0; i < policy->board_count; i++)
+		if (text_equal(policy->boards[i].name, name))
+			return &policy->boards[i];
+	return NULL;
+}
+
+bool policy_serial_is_shared(const char *serial)
+{
+	/* RP2040 boot ROM B2, B0, B1: the ROM's revision. Firmware without flash access on RP2040.
+	 * Factory firmware and constants of STM32 parts; Klipper's "12345". */
+	static const char *const shared[] = {
+		"E0C9125B0D9B",
+		"E0C912D24340",
+		"E0C912952D54",
+		"EEEEEEEEEEEEEEEE",
+		"STM32FxSTM32",
+		"12345",
+		"000000000001",
+		"FFFFFFFEFFFF",
+		"0123456789ABCDEF",
+	};
+	for (size_t i = 0; i < ELEMENTSOF(shared); i++)
+		if (strcasecmp(serial, shared[i]) == 0)
+			return true;
+	return false;
+}
+
+static enum match weaker(enum match left, enum match right)
+{
+	return left < right ? left : right;
+}
+
+/* Nobody has looked: the mode promises a chip, and only the probe proves it. */
+static enum match match_chip(
+	enum chip wanted, const struct device *device, const struct board_facts *facts)
+{
+	enum chip chip = facts ? facts->chip : mode_chip(device->mode);
+	if (wanted == CHIP_UNKNOWN)
+		return MATCH_YES;
+	if (chip == CHIP_UNKNOWN)
+		return MATCH_MAYBE;
+	if (chip != wanted)
+		return MATCH_NO;
+	return facts ? MATCH_YES : MATCH_MAYBE;
+}
+
+/* The serial of an RP2040 in boot mode is its ROM's and names no board; an RP2350 keeps the one
+ * of its application (bootrom, nsboot_usb_client.c). */
+static bool serial_is_identity(const struct device *device)
+{
+	return device->mode != MODE_RP2040_BOOT && *device->serial &&
+	       !policy_serial_is_shared(device->serial);
+}
+
+static enum match match_board(const struct policy_board *board, const struct device *device,
+	const struct board_facts *facts, const char **ret_why)
+{
+	enum match match = match_chip(board->chip, device, facts);
+	if (match == MATCH_NO) {
+		*ret_why = "the board's chip is another";
+		return MATCH_NO;
+	}
+	if (board->serial && serial_is_identity(device)) {
+		if (strcasecmp(board->serial, device->serial) == 0)
+			return match;
+		*ret_why = "the board's serial is another";
+		return MATCH_NO;
+	}
+	if (device->mode == MODE_NONE) {
+		*ret_why = "not in a boot mode";
+		return MATCH_NO;
+	}
+	*ret_why = "this mode shows no serial of the board's own, so nobody can tell which board "
+		   "it is; match it by path instead";
+	return MATCH_MAYBE;
+}
+
+enum match policy_match(const struct policy *policy, const struct policy_rule *rule,
+	const struct device *device, const struct board_facts *facts, const char **ret_why)
+{
+	*ret_why = NULL;
+	if (rule->mode != MODE_NONE && rule->mode != device->mode) {
+		*ret_why = "mode is another";
+		return MATCH_NO;
+	}
+	if (rule->has_id && (rule->vid != device->vid || rule->pid != device->pid)) {
+		*ret_why = "vid_pid is another";
+		return MATCH_NO;
+	}
+	if (rule->path && fnmatch(rule->path, device->place, 0) != 0 &&
+		fnmatch(rule->path, device->port, 0) != 0) {
+		*ret_why = "path does not match the place";
+		return MATCH_NO;
+	}
+	enum match match = match_chip(rule->chip, device, facts);
+	if (match == MATCH_NO) {
+		*ret_why = "chip is another";
+		return MATCH_NO;
+	}
+	if (match == MATCH_MAYBE)
+		*ret_why = "the chip is not known";
+	const struct policy_board *board = rule->board ? policy_board(policy, rule->board) : NULL;
+	return board ? weaker(match, match_board(board, device, facts, ret_why)) : match;
+}
+
+static enum verdict verdict_of(const struct policy_rule *rule, enum match match,
+	const struct device *device, const struct board_facts *facts)
+{
+	bool only_reported = device->was_present && !rule->ignore && !rule->flash_present;
+	if (match == MATCH_MAYBE && facts)
+		return VERDICT_UNKNOWN;
+	/* Not even looked at: a probe takes the board away from whoever uses it. */
+	if (only_reported)
+		return VERDICT_PRESENT;
+	if (match == MATCH_MAYBE)
+		return VERDICT_PROBE;
+	if (rule->ignore)
+		return VERDICT_IGNORE;
+	return facts ? VERDICT_FLASH : VERDICT_PROBE;
+}
+
+enum verdict policy_decide(const struct policy *policy, const struct device *device,
+	const struct board_facts *facts, const struct policy_rule **ret_rule)
+{
+	*ret_rule = NULL;
+	for (size_t i = 0; i < policy->rule_count; i++) {
+		const char *why;
+		enum match match = policy_match(policy, &policy->rules[i], device, facts, &why);
+		if (match == MATCH_NO)
+			continue;
+		*ret_rule = &policy->rules[i];
+		return verdict_of(&policy->rules[i], match, device, facts);
+	}
+	return VERDICT_NO_RULE;
+}

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * What may be written to which board: boards, rules, and the pure decision. The first rule that
+ * matches wins; no rule, no write. A rule that may or may not match stops the search: what stands
+ * behind it must not be guessed at.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/cleanup.h"
+#include "model/board.h"
+#include "model/device.h"
+
+struct policy_origin {
+	char *file;
+	unsigned line;
+};
+
+struct policy_board {
+	char *name;
+	enum chip chip; /* CHIP_UNKNOWN: any */
+	char *serial; /* NULL: not stated */
+	char *can_uuid; /* NULL: not stated */
+	uint64_t flash_size_bytes; /* 0: not stated */
+	struct policy_origin origin;
+};
+
+enum expectation {
+	EXPECT_ANY, /* some USB device must appear on the place */
+	EXPECT_NONE, /* the application may be silent on USB */
+	EXPECT_ID, /* exactly this VID:PID */
+};
+
+struct policy_rule {
+	char *name;
+	struct policy_origin origin;
+
+	/* What it matches; an empty match matches every board. */
+	enum board_mode mode; /* MODE_NONE: any */
+	enum chip chip; /* CHIP_UNKNOWN: any */
+	bool has_id;
+	uint16_t vid;
+	uint16_t pid;
+	char *path; /* glob on the place or, with a warning, on the port; NULL: any */
+	char *board; /* name of a board; NULL: any */
+
+	/* What it does: ignore, or flash with all that follows. */
+	bool ignore;
+	char *image; /* name or glob below the firmware directory, or an absolute path */
+	enum expectation expectation;
+	uint16_t expected_vid;
+	uint16_t expected_pid;
+	bool flash_present; /* also boards that were there before the service */
+	bool force;
+	uint64_t flash_size_bytes; /* of the boards that this rule means; 0: not stated */
+};
+
+struct policy {
+	struct policy_board *boards;
+	size_t board_count;
+	struct policy_rule *rules;
+	size_t rule_count;
+	unsigned jobs_at_once; /* 0: the default */
+};
+
+struct policy *policy_new(void);
+struct policy *policy_free(struct policy *policy);
+DEFINE_CLEANUP(struct policy *, policy_free)
+
+/* A new, empty board or rule at the end of the policy; NULL when memory is short. */
+struct policy_board *policy_add_board(struct policy *policy);
+struct policy_rule *policy_add_rule(struct policy *policy);
+
+const struct policy_board *policy_board(const struct policy *policy, const char *name);
+
+/* True for a serial that many boards show: constants of boot ROMs and of careless firmware. */
+bool policy_serial_is_shared(const char *serial);
+
+enum match {
+	MATCH_NO,
+	MATCH_MAYBE, /* depends on something that nobody knows (yet) */
+	MATCH_YES,
+};
+
+/* Does the rule match? `facts` may be NULL: nobody has looked yet. `ret_why` is the first thing
+ * that spoke against it, a constant sentence, or NULL. */
+enum match policy_match(const struct policy *policy, const struct policy_rule *rule,
+	const struct device *device, const struct board_facts *facts, const char **ret_why);
+
+enum verdict {
+	VERDICT_NO_RULE,
+	VERDICT_IGNORE,
+	VERDICT_PRESENT, /* a rule would write, but the board was there before us */
+	VERDICT_PROBE, /* a rule could write: look first */
+	VERDICT_UNKNOWN, /* looked, and still nobody can tell whether the rule means this board */
+	VERDICT_FLASH, /* write what the rule says, if it fits */
+};
+
+/* Pure. `ret_rule` is the rule that decided, NULL for VERDICT_NO_RULE. */
+enum verdict policy_decide(const struct policy *policy, const struct device *device,
+	const struct board_facts *facts, const struct policy_rule **ret_rule);

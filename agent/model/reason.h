@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * Why something is not done: a stable code for machines, one sentence for people that says what to
+ * do next. Refusals, failures and errors in files all speak this language.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/cleanup.h"
+
+enum reason_code {
+	REASON_NONE,
+
+	/* the policy */
+	REASON_NO_RULE, /* no rule matches the board */
+	REASON_IGNORED, /* a rule says to leave it alone */
+	REASON_PRESENT_AT_START, /* was there before we came, and the rule is for arrivals */
+	REASON_IDENTITY_UNKNOWN, /* a rule may or may not mean this board; nobody can tell */
+	REASON_POLICY_INVALID,
+
+	/* the image as a file */
+	REASON_IMAGE_MISSING,
+	REASON_IMAGE_AMBIGUOUS, /* a pattern matches more than one file */
+	REASON_IMAGE_UNREADABLE,
+	REASON_IMAGE_FORMAT, /* not a firmware file that we know */
+	REASON_IMAGE_TRUNCATED,
+	REASON_IMAGE_INCONSISTENT, /* contradicts itself */
+	REASON_IMAGE_TOO_LARGE, /* larger than any board we know: not read */
+
+	/* the image on this board */
+	REASON_WRONG_CHIP,
+	REASON_CHIP_UNKNOWN,
+	REASON_OUTSIDE_FLASH,
+	REASON_TOO_LARGE,
+	REASON_FLASH_SIZE_UNKNOWN,
+	REASON_NO_BOOT2,
+	REASON_BAD_BOOT2,
+	REASON_NO_VECTOR_TABLE,
+	REASON_UNSUPPORTED, /* the backend cannot write this kind of board yet */
+
+	/* the job */
+	REASON_BOARD_LEFT,
+	REASON_BOARD_CHANGED, /* another arrival is on the place now */
+	REASON_NO_PERMISSION,
+	REASON_BOARD_BUSY, /* another program holds the interface */
+	REASON_BOARD_SILENT, /* no answer within the deadline */
+	REASON_BOARD_ERROR, /* the board says no */
+	REASON_VERIFY_FAILED,
+	REASON_NO_APPLICATION, /* did not come back as its application */
+	REASON_WRONG_APPLICATION,
+	REASON_CANCELLED,
+	REASON_WORKER_LOST, /* the worker ended without an outcome */
+	REASON_WORKER_SILENT, /* stopped by the mind */
+	REASON_WIRE_VIOLATION,
+	REASON_NO_WORKER, /* none could be started */
+	REASON_INTERNAL, /* out of memory and the like */
+	_REASON_MAX,
+};
+
+/* "wrong-chip" and so on; stable. */
+const char *reason_name(enum reason_code code);
+
+struct reason {
+	enum reason_code code;
+	char *sentence; /* plain text: foreign parts in it are escaped */
+};
+
+struct reasons {
+	struct reason *items;
+	size_t count;
+};
+
+/* 0 or -ENOMEM. A caller that judges must take -ENOMEM for a refusal too. */
+int reasons_add(struct reasons *reasons, enum reason_code code, const char *format, ...)
+	_printf_(3, 4) _must_check_;
+bool reasons_have(const struct reasons *reasons, enum reason_code code);
+void reasons_done(struct reasons *reasons);
+
+/* All sentences in one, separated by "; ". NULL when memory is short. */
+char *reasons_text(const struct reasons *reasons) _must_check_;

@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: MIT */
+/* The words between mind and hands; see wire.h. Every byte that comes in is taken for hostile. */
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/text.h"
+#include "model/wire.h"
+
+#define WIRE_VERSION 1
+
+/* ---- encode ------------------------------------------------------------------------------ */
+
+static void put_tally(struct buffer *buffer, const struct job_tally *tally)
+{
+	buffer_put_u32(buffer, tally->units_total);
+	buffer_put_u32(buffer, tally->units_identical);
+	buffer_put_u32(buffer, tally->units_erased);
+	buffer_put_u64(buffer, tally->bytes_read);
+	buffer_put_u64(buffer, tally->bytes_written);
+	buffer_put_u32(buffer, tally->recoveries);
+}
+
+static void put_job(struct buffer *buffer, const struct wire_job *job)
+{
+	buffer_put_u64(buffer, job->id);
+	buffer_put_u8(buffer, (uint8_t)job->mode);
+	buffer_put_u32(buffer, job->bus);
+	buffer_put_u32(buffer, job->device);
+	buffer_put_u64(buffer, job->arrival);
+	buffer_put_string(buffer, job->syspath);
+}
+
+static void put_evidence(struct buffer *buffer, const struct board_facts *facts)
+{
+	buffer_put_u8(buffer, (uint8_t)facts->chip);
+	buffer_put_u32(buffer, facts->rom_revision);
+	buffer_put_u64(buffer, facts->flash_size_bytes);
+	buffer_put_u8(buffer, (uint8_t)facts->content);
+}
+
+static void put_outcome(struct buffer *buffer, const struct wire_outcome *outcome)
+{
+	buffer_put_u8(buffer, (uint8_t)outcome->outcome);
+	buffer_put_u8(buffer, (uint8_t)outcome->reason);
+	buffer_put_u8(buffer, (uint8_t)outcome->verification);
+	buffer_put_u8(buffer, outcome->restarted);
+	put_tally(buffer, &outcome->tally);
+
+	/* A sentence that was cut to fit may end in half a character, which the mind would take for
+	 * an attack. */
+	char sentence[WIRE_SENTENCE_MAX];
+	text_copy_plain(sentence, sizeof(sentence), outcome->sentence);
+	buffer_put_string(buffer, sentence);
+}
+
+void wire_encode(const struct wire_message *message, struct buffer *ret)
+{
+	buffer_put_u8(ret, WIRE_VERSION);
+	buffer_put_u8(ret, (uint8_t)message->type);
+	switch (message->type) {
+	case WIRE_JOB:
+		put_job(ret, &message->job);
+		return;
+	case WIRE_GO:
+		buffer_put(ret, message->go.digest.bytes, DIGEST_BYTES);
+		buffer_put_u8(ret, message->go.force);
+		return;
+	case WIRE_STOP:
+		return;
+	case WIRE_EVIDENCE:
+		put_evidence(ret, &message->evidence);
+		return;
+	case WIRE_PROGRESS:
+		buffer_put_u8(ret, (uint8_t)message->progress.phase);
+		buffer_put_u64(ret, message->progress.done_bytes);
+		buffer_put_u64(ret, message->progress.total_bytes);
+		return;
+	case WIRE_OUTCOME:
+		put_outcome(ret, &message->outcome);
+		return;
+	}
+	assert(false);
+}
+
+/* ---- decode ------------------------------------------------------------------------------ */
+
+/* A value below `end`; anything else fails the cursor. */
+static unsigned take_enum(struct cursor *cursor, unsigned end)
+{
+	uint8_t value = cursor_u8(cursor);
+	if (value < end)
+		return value;
+	cursor->failed = true;
+	return 0;
+}
+
+static bool take_bool(struct cursor *cursor)
+{
+	return take_enum(cursor, 2) == 1;
+}
+
+static bool take_job(struct cursor *cursor, struct wire_job *job)
+{
+	job->id = cursor_u64(cursor);
+	job->mode = take_enum(cursor, _MODE_MAX);
+	job->bus = cursor_u32(cursor);
+	job->device = cursor_u32(cursor);
+	job->arrival = cursor_u64(cursor);
+	cursor_string(cursor, job->syspath, sizeof(job->syspath));
+	return job->mode != MODE_NONE && text_is_plain(job->syspath) &&
+	       strncmp(job->syspath, "/sys/", 5) == 0 && !strstr(job->syspath, "..");
+}
+
+static bool take_go(struct cursor *cursor, struct wire_go *go)
+{
+	const uint8_t *digest = cursor_take(cursor, DIGEST_BYTES);
+	if (digest)
+		memcpy(go->digest.bytes, digest, DIGEST_BYTES);
+	go->force = take_bool(cursor);
+	return true;
+}
+
+static bool take_evidence(struct cursor *cursor, struct board_facts *facts)
+{
+	facts->chip = take_enum(cursor, _CHIP_MAX);
+	facts->rom_revision = cursor_u32(cursor);
+	facts->flash_size_bytes = cursor_u64(cursor);
+	facts->content = take_enum(cursor, _CONTENT_MAX);
+	return true;
+}
+
+static bool take_progress(struct cursor *cursor, struct wire_progress *progress)
+{
+	progress->phase = take_enum(cursor, _PHASE_MAX);
+	progress->done_bytes = cursor_u64(cursor);
+	progress->total_bytes = cursor_u64(cursor);
+	return progress->done_bytes <= progress->total_bytes;
+}
+
+/* Does the last word contradict itself? */
+static bool outcome_is_consistent(const struct wire_outcome *outcome)
+{
+	const struct job_tally *tally = &outcome->tally;
+	bool touched = tally->units_erased > 0 || tally->bytes_written > 0;
+	if (tally->units_identical > tally->units_total)
+		return false;
+	/* That the application runs is seen by a later visit, never by the one that wrote. */
+	if (outcome->verification == VERIFY_RUNNING)
+		return false;
+	switch (outcome->outcome) {
+	case OUTCOME_FLASHED:
+		return outcome->reason == REASON_NONE && outcome->verification != VERIFY_NONE;
+	case OUTCOME_IDENTICAL:
+		return outcome->reason == REASON_NONE && outcome->verification != VERIFY_NONE &&
+		       !touched;
+	case OUTCOME_REFUSED:
+		return outcome->reason != REASON_NONE && outcome->verification == VERIFY_NONE &&
+		       !touched;
+	case OUTCOME_FAILED:
+	case OUTCOME_INTERRUPTED:
+		return outcome->reason != REASON_NONE;
+	case OUTCOME_NONE:
+	case _OUTCOME_MAX:
+		break;
+	}
+	return false;
+}
+
+static bool take_outcome(struct cursor *cursor, struct wire_outcome *outcome)
+{
+	outcome->outcome = take_enum(cursor, _OUTCOME_MAX);
+	outcome->reason = take_enum(cursor, _REASON_MAX);
+	outcome->verification = take_enum(cursor, _VERIFY_MAX);
+	outcome->restarted = take_bool(cursor);
+	outcome->tally.units_total = cursor_u32(cursor);
+	outcome->tally.units_identical = cursor_u32(cursor);
+	outcome->tally.units_erased = cursor_u32(cursor);
+	outcome->tally.bytes_read = cursor_u64(cursor);
+	outcome->tally.bytes_written = cursor_u64(cursor);
+	outcome->tally.recoveries = cursor_u32(cursor);
+	cursor_string(cursor, outcome->sentence, sizeof(outcome->sentence));
+	return outcome_is_consistent(outcome) && text_is_plain(outcome->sentence);
+}
+
+static bool take_message(struct cursor *cursor, struct wire_message *message)
+{
+	switch (message->type) {
+	case WIRE_JOB:
+		return take_job(cursor, &message->job);
+	case WIRE_GO:
+		return take_go(cursor, &message->go);
+	case WIRE_STOP:
+		return true;
+	case WIRE_EVIDENCE:
+		return take_evidence(cursor, &message->evidence);
+	case WIRE_PROGRESS:
+		return take_progress(cursor, &message->progress);
+	case WIRE_OUTCOME:
+		return take_outcome(cursor, &message->outcome);
+	}
+	return false;
+}
+
+int wire_decode(const void *data, size_t length, struct wire_message *ret)
+{
+	struct cursor cursor = cursor_over(data, length);
+	if (cursor_u8(&cursor) != WIRE_VERSION)
+		return -EBADMSG;
+	struct wire_message message = { .type = take_enum(&cursor, WIRE_OUTCOME + 1) };
+	if (!take_message(&cursor, &message) || !cursor_is_exhausted(&cursor))
+		return -EBADMSG;
+	*ret = message;
+	return 0;
+}
+
+/* ---- the socket -------------------------------------------------------------------------- */
+
+/* One fd travels; a peer may send more, and they must be received to be closed. */
+#define SURPLUS_FDS 8
+
+union control {
+	struct cmsghdr alignment;
+	char bytes[CMSG_SPACE(SURPLUS_FDS * sizeof(int))];
+};
+
+/* The fd that came along in *ret_fd, or -1; -EBADMSG when there were several, all closed then. */
+static int collect_fds(struct msghdr *header, int *ret_fd)
+{
+	_cleanup_(closep) int first = -1;
+	size_t fds = 0;
+	for (struct cmsghdr *part = CMSG_FIRSTHDR(header); part; part = CMSG_NXTHDR(header, part)) {
+		if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_RIGHTS)
+			continue;
+		size_t count = (part->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+		for (size_t i = 0; i < count; i++) {
+			int fd;
+			memcpy(&fd, CMSG_DATA(part) + i * sizeof(int), sizeof(fd));
+			if (fds++ == 0)
+				first = fd;
+			else
+				safe_close(fd);
+		}
+	}
+	if (fds > 1)
+		return -EBADMSG;
+	*ret_fd = TAKE_FD(first);
+	return 0;
+}
+
+static ssize_t receive_message(int socket, struct msghdr *header)
+{
+	ssize_t received;
+	do
+		received = recvmsg(socket, header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	while (received < 0 && errno == EINTR);
+	return received < 0 ? -errno : received;
+}
+
+int wire_send(int socket, const struct wire_message *message, int fd)
+{
+	_cleanup_(buffer_done) struct buffer buffer = { 0 };
+	wire_encode(message, &buffer);
+	if (buffer.failed)
+		return -ENOMEM;
+	assert(buffer.length <= WIRE_MESSAGE_MAX);
+
+	struct iovec data = { .iov_base = buffer.data, .iov_len = buffer.length };
+	struct msghdr header = { .msg_iov = &data, .msg_iovlen = 1 };
+	union control control = { 0 };
+	if (fd >= 0) {
+		header.msg_control = &control;
+		header.msg_controllen = CMSG_SPACE(sizeof(int));
+		struct cmsghdr *part = CMSG_FIRSTHDR(&header);
+		part->cmsg_level = SOL_SOCKET;
+		part->cmsg_type = SCM_RIGHTS;
+		part->cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(part), &fd, sizeof(fd));
+	}
+	ssize_t sent;
+	do
+		sent = sendmsg(socket, &header, MSG_NOSIGNAL);
+	while (sent < 0 && errno == EINTR);
+	if (sent < 0)
+		return errno == ECONNRESET ? -EPIPE : -errno;
+	return 0;
+}
+
+int wire_receive(int socket, struct wire_message *ret, int *ret_fd)
+{
+	uint8_t bytes[WIRE_MESSAGE_MAX];
+	union control control = { 0 };
+	struct iovec data = { .iov_base = bytes, .iov_len = sizeof(bytes) };
+	struct msghdr header = {
+		.msg_iov = &data,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = sizeof(control),
+	};
+	ssize_t received = receive_message(socket, &header);
+	if (received < 0)
+		return received == -ECONNRESET ? WIRE_CLOSED : (int)received;
+
+	/* First of all: what came in must not leak, whatever else is wrong with the message. */
+	_cleanup_(closep) int fd = -1;
+	int r = collect_fds(&header, &fd);
+	if (r < 0)
+		return r;
+	if (header.msg_flags & (MSG_TRUNC | MSG_CTRUNC))
+		return -EBADMSG;
+	if (received == 0)
+		return WIRE_CLOSED;
+
+	struct wire_message message;
+	r = wire_decode(bytes, (size_t)received, &message);
+	if (r < 0)
+		return r;
+	/* The permission to write and the image travel together, and nothing else brings an fd. */
+	if ((message.type == WIRE_GO) != (fd >= 0))
+		return -EBADMSG;
+	*ret = message;
+	*ret_fd = TAKE_FD(fd);
+	return 0;
+}
