@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * What every bootloader language offers to the run of a job: open, look, write, verify. A backend
+ * never decides and never logs; it answers with an errno, a code and a sentence.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/cleanup.h"
+#include "model/board.h"
+#include "model/image.h"
+#include "model/job.h"
+#include "model/reason.h"
+#include "port/usb.h"
+
+/* How the run of the job listens and speaks while a backend works. */
+struct backend_watch {
+	/* Called at every safe point, at least once a second while the board answers. Negative:
+	 * stop here, leave the board in its boot mode and return that value. */
+	int (*on_progress)(
+		void *context, enum job_phase phase, uint64_t done_bytes, uint64_t total_bytes);
+	void *context;
+};
+
+/* Why the last call failed, beside its errno. */
+struct backend_failure {
+	enum reason_code code;
+	char sentence[512]; /* plain text, says what to do next */
+};
+
+struct backend_session; /* one open board; each backend defines its own behind this name */
+
+struct backend_write {
+	const struct image *image;
+	bool force;
+};
+
+struct backend {
+	const char *name; /* "picoboot" */
+	enum board_mode mode; /* the mode it speaks to */
+
+	/* Opens the board and makes it ready to answer; changes nothing in its flash. */
+	int (*open)(const struct usb_address *address, const struct backend_watch *watch,
+		struct backend_session **ret, struct backend_failure *ret_failure);
+
+	/* Looks, read-only. */
+	int (*probe)(struct backend_session *session, struct board_facts *ret,
+		struct backend_failure *ret_failure);
+
+	/*
+	 * Makes the flash hold the image, fail-safe at every step, and proves it by reading back.
+	 * 0: done, and `ret_tally` says what it took (no unit erased: it was there already).
+	 */
+	int (*write)(struct backend_session *session, const struct backend_write *write,
+		struct job_tally *ret_tally, struct backend_failure *ret_failure);
+
+	/* Starts the application; the board leaves. */
+	int (*restart)(struct backend_session *session, struct backend_failure *ret_failure);
+
+	/* Gives the board back as it is, in its boot mode if it still is. Returns NULL. */
+	struct backend_session *(*close)(struct backend_session *session);
+};
+
+/* The backend for a mode, or NULL. */
+const struct backend *backend_for_mode(enum board_mode mode);

@@ -1,0 +1,479 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Writing an image; see picoboot_write.h.
+ *
+ * The order is the safety. The boot sector is erased before anything else is touched, and its blank
+ * boot page is looked at, because the ROM acknowledges erases that did nothing (RP2040 ROM B2,
+ * usb_boot_device.c). Then every batch is erased, written and read back; the boot page, without
+ * which the ROM starts nothing, is programmed as the very last act. Whatever fails, the plan still
+ * knows what is proved, and the same steps run again over the rest. One thing is beyond help: what
+ * lies beside the image in the sectors of one batch is in our memory alone between erase and write.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "backend/flash_plan.h"
+#include "backend/picoboot_session.h"
+#include "backend/picoboot_write.h"
+#include "model/rp2040.h"
+
+#define SCRATCH_BYTES (FLASH_SPAN_SECTORS_MAX * FLASH_SECTOR_BYTES)
+#define TRIES         3
+/* Smaller flash chips are not sold any more. */
+#define FLASH_SIZE_LEAST_BYTES (256u << 10)
+
+/* program_boot_page(): the flash was not as it has to be. */
+#define BOOT_PAGE_WRONG 1
+
+enum boot_sector {
+	BOOT_UNTOUCHED,
+	BOOT_UNSURE, /* something was done to it and nobody has looked since */
+	BOOT_CLEARED, /* erased; the boot page was seen to be blank */
+	BOOT_OPEN, /* that, and the rest of the sector may be written */
+	BOOT_WRITTEN, /* the boot page may be programmed */
+};
+
+struct writing {
+	struct backend_session *session;
+	struct picoboot_wire *wire;
+	struct flash_plan *plan;
+	struct job_tally tally;
+	enum boot_sector boot;
+	unsigned boot_mismatches;
+	bool size_is_proved;
+	uint8_t scratch[SCRATCH_BYTES];
+};
+
+static struct writing *writing_free(struct writing *writing)
+{
+	if (!writing)
+		return NULL;
+	flash_plan_free(writing->plan);
+	free(writing);
+	return NULL;
+}
+DEFINE_CLEANUP(struct writing *, writing_free)
+
+static int queue_read(struct writing *writing, uint32_t address, uint8_t *data, uint32_t length)
+{
+	writing->tally.bytes_read += length;
+	return picoboot_read(writing->wire, address, data, length);
+}
+
+static int read_now(struct writing *writing, uint32_t address, uint8_t *data, uint32_t length)
+{
+	int r = queue_read(writing, address, data, length);
+	return r < 0 ? r : picoboot_flush(writing->wire);
+}
+
+static int queue_write(struct writing *writing, uint32_t address, uint8_t *data, uint32_t length)
+{
+	writing->tally.bytes_written += length;
+	return picoboot_write(writing->wire, address, data, length);
+}
+
+static int queue_erase(struct writing *writing, uint32_t address, size_t sectors)
+{
+	writing->session->is_touched = true;
+	writing->tally.units_erased += (uint32_t)sectors;
+	return picoboot_erase(writing->wire, address, (uint32_t)sectors * FLASH_SECTOR_BYTES);
+}
+
+/* ---- comparing ----------------------------------------------------------------------------- */
+
+static int compare(struct writing *writing)
+{
+	struct flash_plan *plan = writing->plan;
+	struct flash_span span;
+	while (flash_plan_next_read(plan, &span)) {
+		int r = picoboot_safe_point(writing->session, PHASE_COMPARE,
+			(uint64_t)plan->position * FLASH_SECTOR_BYTES,
+			(uint64_t)plan->count * FLASH_SECTOR_BYTES);
+		if (r == 0)
+			r = read_now(writing, span.address, writing->scratch, span.length);
+		if (r < 0)
+			return r;
+		flash_plan_compare(plan, &span, writing->scratch);
+	}
+	flash_plan_settle(plan);
+	writing->tally.units_identical = (uint32_t)flash_plan_count(plan, SECTOR_IDENTICAL);
+	return 0;
+}
+
+/* ---- what must survive --------------------------------------------------------------------- */
+
+/*
+ * Reads what lies around the image in a sector that is about to be erased. Nothing but this one
+ * read knows these bytes, so unless there is nothing, it is made twice.
+ */
+static int keep_surroundings(struct writing *writing, size_t index)
+{
+	struct flash_plan *plan = writing->plan;
+	const struct flash_sector *sector = &plan->sectors[index];
+	if (!sector->is_partial || sector->is_merged)
+		return 0;
+	uint8_t *first = writing->scratch, *second = first + FLASH_SECTOR_BYTES;
+	for (unsigned attempt = 0; attempt < TRIES; attempt++) {
+		int r = read_now(writing, sector->address, first, FLASH_SECTOR_BYTES);
+		if (r < 0)
+			return r;
+		bool is_sure = flash_plan_surroundings_are_blank(plan, index, first);
+		if (!is_sure) {
+			r = read_now(writing, sector->address, second, FLASH_SECTOR_BYTES);
+			if (r < 0)
+				return r;
+			is_sure = memcmp(first, second, FLASH_SECTOR_BYTES) == 0;
+		}
+		if (is_sure) {
+			flash_plan_merge(plan, index, first);
+			return 0;
+		}
+	}
+	return picoboot_fail(writing->session, -EIO, REASON_BOARD_ERROR,
+		"the flash at 0x%08" PRIx32 " reads differently each time, so what lies beside the "
+		"image there cannot be preserved; nothing there was changed. The flash chip or its "
+		"connection is faulty",
+		sector->address);
+}
+
+/* ---- the boot sector ----------------------------------------------------------------------- */
+
+/* Erases the boot sector and looks at the boot page. */
+static int clear_boot_sector(struct writing *writing)
+{
+	int r = keep_surroundings(writing, 0);
+	if (r < 0)
+		return r;
+	for (unsigned attempt = 0; attempt < TRIES; attempt++) {
+		/* Without EXIT_XIP nothing is erased; it costs nothing to ask for it again. */
+		if (attempt > 0)
+			r = picoboot_exit_xip(writing->wire);
+		writing->boot = BOOT_UNSURE;
+		if (r == 0)
+			r = queue_erase(writing, RP2040_FLASH_START, 1);
+		if (r == 0)
+			r = read_now(
+				writing, RP2040_FLASH_START, writing->scratch, FLASH_PAGE_BYTES);
+		if (r < 0)
+			return r;
+		if (flash_is_blank(writing->scratch, FLASH_PAGE_BYTES)) {
+			writing->boot = BOOT_CLEARED;
+			writing->session->may_start = false;
+			writing->plan->sectors[0].state = SECTOR_DIFFERENT;
+			return 0;
+		}
+	}
+	return picoboot_fail(writing->session, -EIO, REASON_BOARD_ERROR,
+		"the first sector of the flash does not erase, so nothing else was touched; the "
+		"flash chip is faulty or protected against writing");
+}
+
+/* At the start of each attempt: what state is the boot sector really in? */
+static int secure_boot_sector(struct writing *writing)
+{
+	if (writing->boot == BOOT_CLEARED || writing->boot == BOOT_OPEN) {
+		int r = read_now(writing, RP2040_FLASH_START, writing->scratch, FLASH_PAGE_BYTES);
+		if (r < 0)
+			return r;
+		if (flash_is_blank(writing->scratch, FLASH_PAGE_BYTES))
+			return 0;
+	}
+	return clear_boot_sector(writing);
+}
+
+/* ---- batches ------------------------------------------------------------------------------- */
+
+static int queue_erases(struct writing *writing, const struct flash_batch *batch)
+{
+	size_t skip = 0;
+	if (batch->index == 0) {
+		writing->boot = BOOT_OPEN;
+		skip = 1; /* clear_boot_sector() has erased it already */
+	}
+	if (skip == batch->count)
+		return 0;
+	uint32_t address = writing->plan->sectors[batch->index + skip].address;
+	return queue_erase(writing, address, batch->count - skip);
+}
+
+static int queue_writes(struct writing *writing, const struct flash_batch *batch)
+{
+	uint32_t address = writing->plan->sectors[batch->index].address;
+	uint8_t *wanted = flash_plan_wanted(writing->plan, batch->index);
+	struct flash_span run;
+	for (size_t offset = 0;
+		flash_next_run(wanted, batch->count * FLASH_SECTOR_BYTES, &offset, &run);) {
+		int r = queue_write(
+			writing, address + run.address, wanted + run.address, run.length);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* Compares what was read back; what differs is tried again, but not for ever. */
+static int judge_batch(struct writing *writing, const struct flash_batch *batch)
+{
+	bool differs = false;
+	for (size_t i = 0; i < batch->count; i++) {
+		struct flash_sector *sector = &writing->plan->sectors[batch->index + i];
+		const uint8_t *there = writing->scratch + i * FLASH_SECTOR_BYTES;
+		const uint8_t *wanted = flash_plan_wanted(writing->plan, batch->index + i);
+		if (memcmp(there, wanted, FLASH_SECTOR_BYTES) == 0) {
+			sector->state = SECTOR_PROVED;
+			continue;
+		}
+		differs = true;
+		if (++sector->mismatches == TRIES)
+			return picoboot_fail(writing->session, -EIO, REASON_VERIFY_FAILED,
+				"the flash at 0x%08" PRIx32
+				" does not keep what is written to it; the "
+				"board stays in boot mode. The flash chip is worn out or faulty",
+				sector->address);
+	}
+	return differs ? picoboot_exit_xip(writing->wire) : 0;
+}
+
+static int write_batch(struct writing *writing, const struct flash_batch *batch)
+{
+	int r = 0;
+	if (batch->index == 0 && writing->boot != BOOT_CLEARED)
+		r = clear_boot_sector(writing);
+	for (size_t i = 0; r == 0 && i < batch->count; i++)
+		r = keep_surroundings(writing, batch->index + i);
+	if (r == 0)
+		r = queue_erases(writing, batch);
+	if (r == 0)
+		r = queue_writes(writing, batch);
+	if (r == 0)
+		r = read_now(writing, writing->plan->sectors[batch->index].address,
+			writing->scratch, (uint32_t)batch->count * FLASH_SECTOR_BYTES);
+	return r < 0 ? r : judge_batch(writing, batch);
+}
+
+/*
+ * A chip that is smaller than the image shows the same bytes again behind its end, and writing
+ * there would destroy the beginning. With an unknown size, the second page, written just now behind
+ * a blank boot page, must not show up anywhere else inside the image.
+ */
+static int prove_size(struct writing *writing)
+{
+	const struct flash_plan *plan = writing->plan;
+	const uint8_t *second_page = plan->wanted + FLASH_PAGE_BYTES;
+	uint64_t image_bytes = image_end(plan->image) - RP2040_FLASH_START;
+	writing->size_is_proved = true;
+	if (writing->session->flash_size_bytes != 0 ||
+		flash_is_blank(second_page, FLASH_PAGE_BYTES))
+		return 0;
+	for (uint32_t size = FLASH_SIZE_LEAST_BYTES; size < image_bytes; size *= 2) {
+		uint8_t *there = writing->scratch;
+		int r = read_now(writing, RP2040_FLASH_START + size, there, 2 * FLASH_PAGE_BYTES);
+		if (r < 0)
+			return r;
+		if (flash_is_blank(there, FLASH_PAGE_BYTES) &&
+			memcmp(there + FLASH_PAGE_BYTES, second_page, FLASH_PAGE_BYTES) == 0)
+			return picoboot_fail(writing->session, -EFBIG, REASON_TOO_LARGE,
+				"the image needs %" PRIu64 " bytes and the flash chip has only "
+				"%" PRIu32 "; the board stays in boot mode. Use an image that was "
+				"built for this board",
+				image_bytes, size);
+	}
+	return 0;
+}
+
+static int write_batches(struct writing *writing)
+{
+	struct flash_plan *plan = writing->plan;
+	struct flash_batch batch;
+	while (flash_plan_next_batch(plan, &batch)) {
+		size_t proved = flash_plan_count(plan, SECTOR_PROVED);
+		size_t total = proved + flash_plan_count(plan, SECTOR_DIFFERENT);
+		int r = picoboot_safe_point(writing->session, PHASE_WRITE,
+			(uint64_t)proved * FLASH_SECTOR_BYTES,
+			(uint64_t)total * FLASH_SECTOR_BYTES);
+		if (r == 0)
+			r = write_batch(writing, &batch);
+		if (r == 0 && !writing->size_is_proved && plan->sectors[0].state == SECTOR_PROVED)
+			r = prove_size(writing);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* ---- the last act -------------------------------------------------------------------------- */
+
+static bool boot_page_is_there(const struct writing *writing)
+{
+	return memcmp(writing->scratch, writing->plan->boot_page, FLASH_PAGE_BYTES) == 0;
+}
+
+/* Programs the boot page and reads it back: 0, BOOT_PAGE_WRONG, or an error. */
+static int program_boot_page(struct writing *writing)
+{
+	/* If it is not blank any more, something wrote where it should not have. */
+	int r = read_now(writing, RP2040_FLASH_START, writing->scratch, FLASH_PAGE_BYTES);
+	if (r < 0)
+		return r;
+	if (!flash_is_blank(writing->scratch, FLASH_PAGE_BYTES))
+		return BOOT_PAGE_WRONG;
+
+	writing->boot = BOOT_WRITTEN;
+	writing->session->may_start = true;
+	r = queue_write(writing, RP2040_FLASH_START, writing->plan->boot_page, FLASH_PAGE_BYTES);
+	if (r == 0)
+		r = read_now(writing, RP2040_FLASH_START, writing->scratch, FLASH_PAGE_BYTES);
+	if (r < 0)
+		return r;
+	return boot_page_is_there(writing) ? 0 : BOOT_PAGE_WRONG;
+}
+
+static int finish(struct writing *writing)
+{
+	uint64_t total_bytes =
+		(uint64_t)flash_plan_count(writing->plan, SECTOR_PROVED) * FLASH_SECTOR_BYTES;
+	int r = picoboot_safe_point(writing->session, PHASE_FINISH, total_bytes, total_bytes);
+	if (r == 0)
+		r = program_boot_page(writing);
+	if (r <= 0)
+		return r;
+	r = clear_boot_sector(writing);
+	if (r < 0)
+		return r;
+	if (++writing->boot_mismatches == TRIES)
+		return picoboot_fail(writing->session, -EIO, REASON_VERIFY_FAILED,
+			"the first page of the flash does not keep what is written to it; it was "
+			"erased again and the board stays in boot mode. The flash chip is worn out or "
+			"faulty");
+	return BOOT_PAGE_WRONG;
+}
+
+/* An attempt failed while the boot page may have been programmed: was it, and is all the rest
+ * proved? Then only the looking was missing. 1: yes. */
+static int was_finished(struct writing *writing)
+{
+	if (writing->boot != BOOT_WRITTEN || flash_plan_count(writing->plan, SECTOR_DIFFERENT) > 0)
+		return 0;
+	int r = read_now(writing, RP2040_FLASH_START, writing->scratch, FLASH_PAGE_BYTES);
+	return r < 0 ? r : boot_page_is_there(writing);
+}
+
+/* All steps that are still to be done; can be repeated after every failure. */
+static int attempt_write(struct writing *writing)
+{
+	int r = writing->plan->is_settled ? 0 : compare(writing);
+	if (r < 0)
+		return r;
+	if (writing->boot == BOOT_UNTOUCHED &&
+		flash_plan_count(writing->plan, SECTOR_DIFFERENT) == 0)
+		return 0;
+	r = was_finished(writing);
+	if (r != 0)
+		return r < 0 ? r : 0;
+	if (writing->boot == BOOT_UNTOUCHED)
+		r = picoboot_safe_point(writing->session, PHASE_WRITE, 0, 0);
+	if (r == 0)
+		r = secure_boot_sector(writing);
+	while (r == 0) {
+		r = write_batches(writing);
+		if (r == 0)
+			r = finish(writing);
+		if (r == 0)
+			return 0;
+		if (r == BOOT_PAGE_WRONG)
+			r = 0;
+	}
+	return r;
+}
+
+/* The work has failed for good: an unproved boot page must not stay. */
+static void leave_in_boot_mode(struct writing *writing)
+{
+	if (writing->boot != BOOT_UNSURE && writing->boot != BOOT_WRITTEN)
+		return;
+	/* Whether clearing works or not, it is not why the work failed. */
+	struct backend_failure said = *writing->session->failure;
+	uint32_t last_status = writing->wire->last_status;
+	for (unsigned attempt = 0; attempt < TRIES; attempt++) {
+		int r = writing->wire->is_sound ? 0 : picoboot_recover(writing->wire);
+		if (r == 0)
+			r = clear_boot_sector(writing);
+		if (r == 0 || r == -ENODEV)
+			break;
+	}
+	*writing->session->failure = said;
+	writing->wire->last_status = last_status;
+}
+
+static int write_with_repairs(struct writing *writing)
+{
+	for (;;) {
+		int r = attempt_write(writing);
+		if (r == 0)
+			return 0;
+		uint64_t progress =
+			flash_plan_count(writing->plan, SECTOR_PROVED) + writing->plan->position;
+		if (r != writing->session->stop)
+			r = picoboot_repair(writing->session, r, progress);
+		if (r < 0) {
+			leave_in_boot_mode(writing);
+			return picoboot_fail_wire(writing->session, r, "writing its flash");
+		}
+	}
+}
+
+static int check_image(struct backend_session *session, const struct image *image)
+{
+	uint64_t end = image_end(image);
+	uint64_t flash_end = session->flash_size_bytes
+				     ? RP2040_FLASH_START + session->flash_size_bytes
+				     : RP2040_FLASH_END;
+	if (image_start(image) != RP2040_FLASH_START ||
+		image->segments[0].length < RP2040_BOOT2_BYTES)
+		return picoboot_fail(session, -EINVAL, REASON_NO_BOOT2,
+			"the image does not begin with a boot loader page at 0x%08x; use an image "
+			"that was built without a boot loader offset",
+			RP2040_FLASH_START);
+	if (end > RP2040_FLASH_END)
+		return picoboot_fail(session, -EINVAL, REASON_OUTSIDE_FLASH,
+			"the image reaches to 0x%08" PRIx64
+			", outside the flash; use an image that "
+			"was built for an RP2040",
+			end);
+	if (end > flash_end)
+		return picoboot_fail(session, -EINVAL, REASON_TOO_LARGE,
+			"the image reaches to 0x%08" PRIx64 " and the flash ends at 0x%08" PRIx64
+			"; use an image that was built for this board",
+			end, flash_end);
+	return 0;
+}
+
+int picoboot_write_image(struct backend_session *session, const struct backend_write *write,
+	struct job_tally *ret_tally)
+{
+	if (write->image->segment_count == 0)
+		return picoboot_fail(session, -EINVAL, REASON_NO_BOOT2, "the image is empty");
+	int r = check_image(session, write->image);
+	if (r < 0)
+		return r;
+	_cleanup_(writing_freep) struct writing *writing = calloc(1, sizeof *writing);
+	if (!writing)
+		return picoboot_fail_wire(session, -ENOMEM, "preparing");
+	writing->session = session;
+	writing->wire = &session->wire;
+	r = flash_plan_new(write->image, &writing->plan);
+	if (r < 0)
+		return picoboot_fail_wire(session, r, "preparing");
+	if (write->force)
+		flash_plan_settle(writing->plan);
+	writing->tally.units_total = (uint32_t)writing->plan->count;
+
+	session->best_progress = 0;
+	session->strikes = 0;
+	r = write_with_repairs(writing);
+	writing->tally.recoveries = session->recoveries;
+	*ret_tally = writing->tally;
+	return r;
+}

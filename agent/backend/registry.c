@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+/* Which backend speaks to which mode; see backend.h. A new backend is one line here. */
+#include <stddef.h>
+
+#include "backend/backend.h"
+#include "backend/picoboot.h"
+
+static const struct backend *const backends[] = {
+	&picoboot_backend,
+};
+
+const struct backend *backend_for_mode(enum board_mode mode)
+{
+	for (size_t i = 0; i < ELEMENTSOF(backends); i++) {
+		if (backends[i]->mode == mode)
+			return backends[i];
+	}
+	return NULL;
+}
