@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: MIT */
+/* Dictionaries on the bus; see bus_put.h. */
+#include <stdio.h>
+#include <time.h>
+
+#include "base/text.h"
+#include "daemon/bus_put.h"
+
+#define TRY(call)                  \
+	do {                       \
+		int _r = (call);   \
+		if (_r < 0)        \
+			return _r; \
+	} while (0)
+
+int bus_put_string(sd_bus_message *message, const char *key, const char *value)
+{
+	return value ? sd_bus_message_append(message, "{sv}", key, "s", value) : 0;
+}
+
+int bus_put_number(sd_bus_message *message, const char *key, uint64_t value)
+{
+	return sd_bus_message_append(message, "{sv}", key, "t", value);
+}
+
+int bus_put_bool(sd_bus_message *message, const char *key, bool value)
+{
+	return sd_bus_message_append(message, "{sv}", key, "b", (int)value);
+}
+
+/* Opens key → variant of this type; closed by close_entry(). */
+static int open_entry(sd_bus_message *message, const char *key, const char *type)
+{
+	TRY(sd_bus_message_open_container(message, SD_BUS_TYPE_DICT_ENTRY, "sv"));
+	TRY(sd_bus_message_append(message, "s", key));
+	return sd_bus_message_open_container(message, SD_BUS_TYPE_VARIANT, type);
+}
+
+static int close_entry(sd_bus_message *message)
+{
+	TRY(sd_bus_message_close_container(message));
+	return sd_bus_message_close_container(message);
+}
+
+int bus_put_sentences(sd_bus_message *message, const char *key, const struct reasons *reasons)
+{
+	TRY(open_entry(message, key, "as"));
+	TRY(sd_bus_message_open_container(message, SD_BUS_TYPE_ARRAY, "s"));
+	for (size_t i = 0; i < reasons->count; i++)
+		TRY(sd_bus_message_append(message, "s", reasons->items[i].sentence));
+	TRY(sd_bus_message_close_container(message));
+	return close_entry(message);
+}
+
+static int put_id(sd_bus_message *message, const struct device *device)
+{
+	char id[16];
+	snprintf(id, sizeof(id), "%04x:%04x", device->vid, device->pid);
+	return bus_put_string(message, "vid_pid", id);
+}
+
+int bus_put_device(sd_bus_message *message, const struct device *device)
+{
+	TRY(sd_bus_message_open_container(message, SD_BUS_TYPE_ARRAY, "{sv}"));
+	TRY(bus_put_string(message, "place", device->place));
+	TRY(bus_put_string(message, "port", device->port));
+	TRY(bus_put_string(message, "mode", mode_name(device->mode)));
+	TRY(put_id(message, device));
+	TRY(bus_put_string(message, "serial", device->serial));
+	TRY(bus_put_string(message, "manufacturer", device->manufacturer));
+	TRY(bus_put_string(message, "product", device->product));
+	TRY(bus_put_bool(message, "was_present", device->was_present));
+	return sd_bus_message_close_container(message);
+}
+
+static int put_facts(sd_bus_message *message, const struct board_facts *facts)
+{
+	TRY(bus_put_string(message, "chip", chip_name(facts->chip)));
+	TRY(bus_put_number(message, "rom_revision", facts->rom_revision));
+	TRY(bus_put_number(message, "flash_size_bytes", facts->flash_size_bytes));
+	return bus_put_string(message, "flash_content", content_name(facts->content));
+}
+
+static int put_digest(sd_bus_message *message, const struct digest *digest)
+{
+	char text[DIGEST_TEXT];
+	text_hex(digest->bytes, DIGEST_BYTES, text);
+	return bus_put_string(message, "image_sha256", text);
+}
+
+static int put_tally(sd_bus_message *message, const struct job_tally *tally)
+{
+	TRY(bus_put_number(message, "units_total", tally->units_total));
+	TRY(bus_put_number(message, "units_identical", tally->units_identical));
+	TRY(bus_put_number(message, "units_erased", tally->units_erased));
+	TRY(bus_put_number(message, "bytes_read", tally->bytes_read));
+	TRY(bus_put_number(message, "bytes_written", tally->bytes_written));
+	return bus_put_number(message, "recoveries", tally->recoveries);
+}
+
+static int put_outcome(sd_bus_message *message, const struct job *job)
+{
+	TRY(bus_put_string(message, "outcome", outcome_name(job->outcome)));
+	TRY(bus_put_string(message, "reason", reason_name(job->reason)));
+	TRY(bus_put_string(message, "sentence", job->sentence));
+	TRY(bus_put_string(message, "verify", verification_name(job->verification)));
+	TRY(bus_put_number(message, "duration_usec", job->ended_usec - job->started_usec));
+	TRY(bus_put_number(message, "ended_realtime_usec", job->ended_realtime_usec));
+	return put_tally(message, &job->tally);
+}
+
+int bus_put_job(sd_bus_message *message, const struct job *job)
+{
+	TRY(sd_bus_message_open_container(message, SD_BUS_TYPE_ARRAY, "{sv}"));
+	TRY(bus_put_number(message, "job", job->id));
+	TRY(bus_put_string(message, "state", job_state_name(job->state)));
+	TRY(bus_put_string(message, "place", job->device->place));
+	TRY(bus_put_string(message, "port", job->device->port));
+	TRY(bus_put_string(message, "mode", mode_name(job->device->mode)));
+	TRY(bus_put_string(message, "rule", job->rule));
+	TRY(bus_put_string(message, "image", job->image_path));
+	if (job->has_image)
+		TRY(put_digest(message, &job->digest));
+	if (job->has_facts)
+		TRY(put_facts(message, &job->facts));
+	TRY(bus_put_string(message, "phase", phase_name(job->phase)));
+	TRY(bus_put_number(message, "done_bytes", job->done_bytes));
+	TRY(bus_put_number(message, "total_bytes", job->total_bytes));
+	TRY(bus_put_string(message, "application", job->application));
+	if (job->state == JOB_DONE)
+		TRY(put_outcome(message, job));
+	return sd_bus_message_close_container(message);
+}
+
+/* ---- explanations ----------------------------------------------------------------------- */
+
+static int put_rule(
+	sd_bus_message *message, const struct policy_rule *rule, enum match match, const char *why)
+{
+	static const char *const matches[] = {
+		[MATCH_NO] = "no",
+		[MATCH_MAYBE] = "maybe",
+		[MATCH_YES] = "yes",
+	};
+	TRY(sd_bus_message_open_container(message, SD_BUS_TYPE_ARRAY, "{sv}"));
+	TRY(bus_put_string(message, "rule", rule->name));
+	TRY(bus_put_string(message, "file", rule->origin.file));
+	TRY(bus_put_number(message, "line", rule->origin.line));
+	TRY(bus_put_string(message, "match", matches[match]));
+	TRY(bus_put_string(message, "why", why));
+	return sd_bus_message_close_container(message);
+}
+
+/* Rule by rule, up to the one that decides. */
+static int put_trace(sd_bus_message *message, const struct policy *policy,
+	const struct device *device, const struct board_facts *facts)
+{
+	TRY(open_entry(message, "rules", "aa{sv}"));
+	TRY(sd_bus_message_open_container(message, SD_BUS_TYPE_ARRAY, "a{sv}"));
+	for (size_t i = 0; i < policy->rule_count; i++) {
+		const char *why;
+		enum match match = policy_match(policy, &policy->rules[i], device, facts, &why);
+		TRY(put_rule(message, &policy->rules[i], match, why));
+		if (match != MATCH_NO)
+			break;
+	}
+	TRY(sd_bus_message_close_container(message));
+	return close_entry(message);
+}
+
+static int put_reasons(sd_bus_message *message, const struct reasons *reasons)
+{
+	TRY(open_entry(message, "reasons", "aa{sv}"));
+	TRY(sd_bus_message_open_container(message, SD_BUS_TYPE_ARRAY, "a{sv}"));
+	for (size_t i = 0; i < reasons->count; i++) {
+		TRY(sd_bus_message_open_container(message, SD_BUS_TYPE_ARRAY, "{sv}"));
+		TRY(bus_put_string(message, "code", reason_name(reasons->items[i].code)));
+		TRY(bus_put_string(message, "sentence", reasons->items[i].sentence));
+		TRY(sd_bus_message_close_container(message));
+	}
+	TRY(sd_bus_message_close_container(message));
+	return close_entry(message);
+}
+
+static const char *verdict_name(const struct judgement *judgement)
+{
+	switch (judgement->verdict) {
+	case VERDICT_NO_RULE:
+		return "no-rule";
+	case VERDICT_IGNORE:
+		return "ignore";
+	case VERDICT_PRESENT:
+		return "report";
+	case VERDICT_PROBE:
+		return "probe";
+	case VERDICT_UNKNOWN:
+		return "refuse";
+	case VERDICT_FLASH:
+		return judgement->reasons.count > 0 ? "refuse" : "flash";
+	}
+	return "refuse";
+}
+
+int bus_put_explanation(sd_bus_message *message, const struct policy *policy,
+	const struct device *device, const struct board_facts *facts,
+	const struct judgement *judgement)
+{
+	_cleanup_(freep) char *title = device_describe(device);
+	_cleanup_(freep) char *sentence = judgement_sentence(judgement, device);
+	_cleanup_(freep) char *path = text_escape(judgement->image_path);
+	TRY(sd_bus_message_open_container(message, SD_BUS_TYPE_ARRAY, "{sv}"));
+	TRY(bus_put_string(message, "place", device->place));
+	TRY(bus_put_string(message, "board", title));
+	TRY(bus_put_string(message, "mode", mode_name(device->mode)));
+	TRY(bus_put_string(message, "verdict", verdict_name(judgement)));
+	TRY(bus_put_string(message, "sentence", sentence));
+	TRY(bus_put_string(message, "rule", judgement->rule ? judgement->rule->name : NULL));
+	TRY(bus_put_string(message, "image", judgement->image_path ? path : NULL));
+	if (judgement->image)
+		TRY(put_digest(message, &judgement->image->digest));
+	if (judgement->verdict == VERDICT_NO_RULE)
+		TRY(bus_put_string(message, "example", judge_example(device->mode)));
+	TRY(put_facts(message, facts));
+	TRY(put_trace(message, policy, device, facts));
+	TRY(put_reasons(message, &judgement->reasons));
+	return sd_bus_message_close_container(message);
+}

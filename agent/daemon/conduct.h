@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * Conducts jobs: a board arrives, a worker looks, the judgement falls, the worker writes, the
+ * application shows itself. Every step leaves a journal entry; every wait has a deadline that
+ * measures silence.
+ */
+#include <stdbool.h>
+#include <systemd/sd-event.h>
+
+#include "daemon/queue.h"
+#include "model/device.h"
+#include "model/policy.h"
+
+struct conduct_settings {
+	sd_event *event;
+	const char *worker_socket;
+	const char *firmware_directory;
+	const char *job_counter_file;
+	/* Something about the job has changed: its state, or how far it is. */
+	void (*on_change)(void *context, const struct job *job);
+	void *context;
+};
+
+/* `settings` and what it points to must outlive the conduct. */
+int conduct_new(const struct conduct_settings *settings, struct conduct **ret) _must_check_;
+struct conduct *conduct_free(struct conduct *conduct);
+DEFINE_CLEANUP(struct conduct *, conduct_free)
+
+/* The policy from now on; it must live until the next one is set. Running jobs go on under the
+ * decision that was made. */
+void conduct_set_policy(struct conduct *conduct, const struct policy *policy);
+
+void conduct_arrival(struct conduct *conduct, const struct device *device);
+void conduct_departure(struct conduct *conduct, const struct device *device);
+
+/* No new jobs; those that only look are stopped, those that write go on. */
+void conduct_drain(struct conduct *conduct);
+bool conduct_is_idle(const struct conduct *conduct);
+
+const struct queue *conduct_queue(const struct conduct *conduct);
+
+/* What is known of the board on a place from the last look at this arrival, or NULL. */
+const struct board_facts *conduct_facts(const struct conduct *conduct, const struct device *device);

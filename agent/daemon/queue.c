@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MIT */
+/* The records of jobs; see queue.h. */
+#include <assert.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "daemon/queue.h"
+
+#define ENDED_KEPT 100
+
+struct queue {
+	struct job **jobs;
+	size_t count;
+};
+
+static struct job *job_free(struct job *job)
+{
+	if (!job)
+		return NULL;
+	worker_close(job->worker);
+	sd_event_source_disable_unref(job->deadline);
+	device_free(job->device);
+	device_free(job->successor);
+	free(job->rule);
+	free(job->image_path);
+	free(job->application);
+	free(job->stop_sentence);
+	free(job->sentence);
+	free(job);
+	return NULL;
+}
+
+struct queue *queue_new(void)
+{
+	return calloc(1, sizeof(struct queue));
+}
+
+struct queue *queue_free(struct queue *queue)
+{
+	if (!queue)
+		return NULL;
+	for (size_t i = 0; i < queue->count; i++)
+		job_free(queue->jobs[i]);
+	free(queue->jobs);
+	free(queue);
+	return NULL;
+}
+
+struct job *queue_add(struct queue *queue, uint64_t id, const struct device *device)
+{
+	struct job **grown = reallocarray(queue->jobs, queue->count + 1, sizeof(*grown));
+	if (!grown)
+		return NULL;
+	queue->jobs = grown;
+	struct job *job = calloc(1, sizeof(*job));
+	struct device *copy = device_copy(device);
+	if (!job || !copy) {
+		device_free(copy);
+		free(job);
+		return NULL;
+	}
+	job->id = id;
+	job->device = copy;
+	queue->jobs[queue->count++] = job;
+	return job;
+}
+
+size_t queue_count(const struct queue *queue)
+{
+	return queue->count;
+}
+
+struct job *queue_job(const struct queue *queue, size_t index)
+{
+	return queue->jobs[index];
+}
+
+struct job *queue_at(const struct queue *queue, const struct device *device)
+{
+	for (size_t i = 0; i < queue->count; i++)
+		if (queue->jobs[i]->state != JOB_DONE &&
+			text_equal(queue->jobs[i]->device->syspath, device->syspath))
+			return queue->jobs[i];
+	return NULL;
+}
+
+struct job *queue_next(const struct queue *queue, unsigned limit)
+{
+	struct job *next = NULL;
+	unsigned busy = 0;
+	for (size_t i = 0; i < queue->count; i++) {
+		if (queue->jobs[i]->worker)
+			busy++;
+		if (!next && queue->jobs[i]->state == JOB_QUEUED)
+			next = queue->jobs[i];
+	}
+	return busy < limit ? next : NULL;
+}
+
+size_t queue_active(const struct queue *queue)
+{
+	size_t active = 0;
+	for (size_t i = 0; i < queue->count; i++)
+		active += queue->jobs[i]->state != JOB_DONE;
+	return active;
+}
+
+void queue_retire(struct queue *queue, struct job *job)
+{
+	assert(job->state == JOB_DONE);
+	job->worker = worker_close(job->worker);
+	job->deadline = sd_event_source_disable_unref(job->deadline);
+
+	size_t ended = queue->count - queue_active(queue);
+	for (size_t i = 0; i < queue->count && ended > ENDED_KEPT; i++) {
+		if (queue->jobs[i]->state != JOB_DONE || queue->jobs[i] == job)
+			continue;
+		job_free(queue->jobs[i]);
+		queue->count--;
+		memmove(&queue->jobs[i], &queue->jobs[i + 1],
+			(queue->count - i) * sizeof(queue->jobs[0]));
+		i--;
+		ended--;
+	}
+}

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * The jobs: which run, which wait, which have ended. One a place, and no more at once than allowed.
+ * Knows records and order; what happens in a job is conduct.c's matter.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <systemd/sd-event.h>
+
+#include "base/digest.h"
+#include "daemon/worker.h"
+#include "model/device.h"
+#include "model/job.h"
+#include "model/policy.h"
+#include "model/reason.h"
+
+struct conduct;
+
+struct job {
+	uint64_t id;
+	enum job_state state;
+	struct device *device;
+	struct conduct *conduct;
+	struct worker *worker;
+	sd_event_source *deadline;
+
+	bool has_facts;
+	struct board_facts facts;
+
+	/* What the policy said when it permitted; the policy itself may be another by now. */
+	char *rule;
+	char *image_path;
+	bool has_image;
+	struct digest digest;
+	enum expectation expectation;
+	uint16_t expected_vid;
+	uint16_t expected_pid;
+
+	enum job_phase phase;
+	uint64_t done_bytes;
+	uint64_t total_bytes;
+	enum job_phase furthest_phase; /* that the bus was told of */
+	uint64_t progress_told_usec; /* CLOCK_MONOTONIC */
+
+	bool board_left;
+	struct device *successor; /* what came to the place meanwhile */
+	char *application; /* "2e8a:000a", once seen */
+
+	/* Why it was told to stop; the worker's last word then no longer decides. */
+	enum job_outcome stop_outcome;
+	enum reason_code stop_reason;
+	char *stop_sentence;
+
+	enum job_outcome outcome;
+	enum reason_code reason;
+	char *sentence;
+	enum verification verification;
+	struct job_tally tally;
+	uint64_t started_usec; /* CLOCK_MONOTONIC */
+	uint64_t permitted_usec;
+	uint64_t ended_usec;
+	uint64_t ended_realtime_usec; /* for people */
+};
+
+struct queue;
+
+struct queue *queue_new(void);
+struct queue *queue_free(struct queue *queue);
+DEFINE_CLEANUP(struct queue *, queue_free)
+
+/* A new job for a device (copied), queued; NULL when memory is short. */
+struct job *queue_add(struct queue *queue, uint64_t id, const struct device *device);
+
+/* Oldest first; ended ones stay for a while. */
+size_t queue_count(const struct queue *queue);
+struct job *queue_job(const struct queue *queue, size_t index);
+
+/* The job that runs or waits on the socket that this device sits in, or NULL. A place is not
+ * enough: the USB 2 and the USB 3 bus of one controller count their sockets alike. */
+struct job *queue_at(const struct queue *queue, const struct device *device);
+
+/* The next job that may start when at most `limit` have a worker, or NULL. */
+struct job *queue_next(const struct queue *queue, unsigned limit);
+
+/* Jobs that have not ended. */
+size_t queue_active(const struct queue *queue);
+
+/* Releases what an ended job no longer needs, and forgets the oldest ended ones. */
+void queue_retire(struct queue *queue, struct job *job);
