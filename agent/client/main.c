@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * plugflash, the face: asks the service over the bus and shows the answer. It decides nothing and
+ * touches no board. This file reads the command line, picks the verb and speaks of problems.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <locale.h>
+#include <string.h>
+
+#include "base/names.h"
+#include "base/text.h"
+#include "client/verb.h"
+
+struct verb {
+	const char *name;
+	int (*run)(struct request *request);
+	const char *argument; /* what it takes, NULL: nothing */
+	bool needs_argument;
+	bool takes_all;
+	bool takes_like;
+};
+
+static const struct verb verbs[] = {
+	{ .name = "status", .run = verb_status },
+	{ .name = "list", .run = verb_list, .takes_all = true },
+	{ .name = "explain", .run = verb_explain, .argument = "PLACE", .takes_like = true },
+	{ .name = "jobs", .run = verb_jobs },
+	{ .name = "watch", .run = verb_watch, .takes_all = true },
+	{ .name = "inspect", .run = verb_inspect, .argument = "FILE", .needs_argument = true },
+	{ .name = "check", .run = verb_check },
+	{ .name = "reload", .run = verb_reload },
+};
+
+static void help(void)
+{
+	fputs("usage: plugflash [VERB] [OPTION…]\n"
+	      "\nAsks plugflashd, which flashes boards when they are plugged in.\n"
+	      "\n  status             is the service there, what is plugged in, what happened last\n"
+	      "                     (this is what plugflash does when no verb is given)\n"
+	      "  list [--all]       boards in a boot mode; --all: every USB device\n"
+	      "  explain [PLACE]    what would happen to a board, rule by rule, and why;\n"
+	      "                     without a place: to every board in a boot mode\n"
+	      "  explain --like VID:PID@PLACE\n"
+	      "                     the same for a board that is not there\n"
+	      "  jobs               what was done to which board, and how it ended\n"
+	      "  watch [--all]      follow boards and jobs as it happens, until Ctrl-C\n"
+	      "  inspect FILE       what is in a firmware file, and would it fit an RP2040?\n"
+	      "  check              are policies and installation in order, and if not, what to "
+	      "do\n  reload             put the policy files in force (root)\n"
+	      "\n  --json             the answer as JSON; watch prints one object a line\n"
+	      "  --no-color         no colours (also: NO_COLOR=1, or no terminal)\n"
+	      "  --help, --version\n"
+	      "\nA PLACE is what \"plugflash list\" shows under PLACE or PORT.\n"
+	      "\nexit codes: 0  yes, or simply done\n"
+	      "            1  the answer is no: the file does not fit (inspect), nothing would be\n"
+	      "               written (explain), something is wrong (check), refused (reload)\n"
+	      "            2  wrong usage, no such place, no such file\n"
+	      "            3  the service cannot be reached, or does not answer to you\n"
+	      "\nexamples:\n"
+	      "  plugflash explain 1-1.3\n"
+	      "  plugflash explain --like 2e8a:0003@pci-0000:00:14.0-usb-0:1\n"
+	      "  plugflash inspect build/widget.uf2 && sudo plugflash reload\n"
+	      "  plugflash watch --json | jq 'select(.event == \"job\") | .job.outcome'\n",
+		stdout);
+}
+
+/* ---- the command line ------------------------------------------------------------------- */
+
+/* Words of the user that go back into a sentence. */
+static int usage(struct request *request, const char *format, const char *word)
+{
+	_cleanup_(freep) char *safe = text_escape(word);
+	_cleanup_(freep) char *text = text_format(format, safe ? safe : "");
+	return problem_set(&request->problem, EXIT_USAGE, "usage", "%s; see plugflash --help",
+		text ? text : "wrong usage");
+}
+
+static const struct verb *find_verb(const char *name)
+{
+	for (size_t i = 0; i < ELEMENTSOF(verbs); i++)
+		if (text_equal(verbs[i].name, name))
+			return &verbs[i];
+	return NULL;
+}
+
+static int check_words(
+	struct request *request, const struct verb *verb, char **words, int word_count)
+{
+	request->argument = word_count > 0 ? words[0] : NULL;
+	if (word_count > (verb->argument ? 1 : 0))
+		return usage(request, "\"%s\" is one word too many", words[word_count - 1]);
+	if (verb->needs_argument && !request->argument)
+		return usage(request, "%s is missing", verb->argument);
+	if (request->all && !verb->takes_all)
+		return usage(request, "--all means nothing to %s", verb->name);
+	if (request->like && !verb->takes_like)
+		return usage(request, "--like means nothing to %s", verb->name);
+	if (request->like && request->argument)
+		return usage(request, "give --like or a place (\"%s\"), not both", words[0]);
+	return 0;
+}
+
+struct choice {
+	const struct verb *verb; /* NULL: nothing is left to do */
+	bool no_color;
+};
+
+/* 0 and what to do, or negative with the request's problem set. */
+static int parse(int argc, char **argv, struct request *request, struct choice *ret)
+{
+	static const struct option long_options[] = {
+		{ "json", no_argument, NULL, 'j' },
+		{ "all", no_argument, NULL, 'a' },
+		{ "like", required_argument, NULL, 'l' },
+		{ "no-color", no_argument, NULL, 'n' },
+		{ "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'v' },
+		{ 0 },
+	};
+	opterr = 0;
+	for (int option; (option = getopt_long(argc, argv, ":h", long_options, NULL)) != -1;) {
+		if (option == 'j')
+			request->json = true;
+		else if (option == 'a')
+			request->all = true;
+		else if (option == 'l')
+			request->like = optarg;
+		else if (option == 'n')
+			ret->no_color = true;
+		else if (option == 'h')
+			return help(), 0;
+		else if (option == 'v')
+			return puts("plugflash " VERSION), 0;
+		else if (option == ':')
+			return usage(request, "%s wants a value", argv[optind - 1]);
+		else
+			return usage(request, "there is no option \"%s\"", argv[optind - 1]);
+	}
+	const char *name = optind < argc ? argv[optind++] : "status";
+	const struct verb *verb = find_verb(name);
+	if (!verb)
+		return usage(request, "there is no verb \"%s\"", name);
+	ret->verb = verb;
+	return check_words(request, verb, argv + optind, argc - optind);
+}
+
+/* ---- the end ---------------------------------------------------------------------------- */
+
+static void say_as_json(const struct problem *problem)
+{
+	_cleanup_(json_deletep) cJSON *answer = cJSON_CreateObject();
+	cJSON *error = answer ? cJSON_AddObjectToObject(answer, "error") : NULL;
+	if (error && json_put_text(error, "code", problem->code) == 0 &&
+		json_put_text(error, "sentence", problem->sentence ? problem->sentence : "") == 0)
+		(void)json_print(stdout, answer, true);
+}
+
+/* Says what went wrong, for people always on stderr, and returns the exit code. */
+static int conclude(struct request *request, int r)
+{
+	if (r < 0 && !request->problem.code)
+		problem_set(&request->problem, EXIT_UNREACHABLE, "internal", "%s", strerror(-r));
+	if (r < 0) {
+		const struct problem *problem = &request->problem;
+		if (request->json)
+			say_as_json(problem);
+		fprintf(stderr, "plugflash: %s\n",
+			problem->sentence ? problem->sentence : problem->code);
+		r = (int)problem->exit_code;
+	}
+	/* A report that did not arrive (a full disk, say) must not look like a good answer. */
+	if (fflush(stdout) != 0 || ferror(stdout)) {
+		fputs("plugflash: the answer could not be written\n", stderr);
+		r = EXIT_UNREACHABLE;
+	}
+	problem_done(&request->problem);
+	return r;
+}
+
+int main(int argc, char **argv)
+{
+	setlocale(LC_CTYPE, "");
+	struct request request = { 0 };
+	struct choice choice = { 0 };
+	int r = parse(argc, argv, &request, &choice);
+	struct output output = output_over(stdout, !choice.no_color && !request.json);
+	request.output = &output;
+	if (r >= 0 && choice.verb)
+		r = choice.verb->run(&request);
+	return conclude(&request, r);
+}
