@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The bench in virtual time: its boards, its clock, its cables. What the program under test sees of
+ * it is in virtual_usb.c.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "emu/bench_parts.h"
+
+#define APPEAR_MSEC 5000
+
+static struct bench *the_bench;
+
+struct bench *bench_current(void)
+{
+	return the_bench;
+}
+
+struct bench *bench_new(void)
+{
+	struct bench *bench = calloc(1, sizeof(*bench));
+	if (!bench || the_bench)
+		abort();
+	bench->now = NSEC_PER_SEC;
+	bench->hub.last_device = 1;
+	bench->hub.last_arrival = 20000;
+	the_bench = bench;
+	return bench;
+}
+
+struct bench *bench_free(struct bench *bench)
+{
+	if (!bench)
+		return NULL;
+	while (bench->boards) {
+		struct bench_board *board = bench->boards;
+		bench->boards = board->next;
+		controller_flush(&board->port.controller, -ESHUTDOWN);
+		rp2040_free(board->rp2040);
+		free(board->syspath);
+		free(board);
+	}
+	if (the_bench == bench)
+		the_bench = NULL;
+	free(bench);
+	return NULL;
+}
+
+uint64_t bench_now_nsec(const struct bench *bench)
+{
+	return bench->now;
+}
+
+uint64_t bench_run(struct bench *bench)
+{
+	uint64_t next = NEVER;
+	for (struct bench_board *board = bench->boards; board; board = board->next) {
+		uint64_t due = hub_port_run(&board->port, bench->now);
+		if (due < next)
+			next = due;
+	}
+	return next;
+}
+
+bool bench_step(struct bench *bench, uint64_t deadline)
+{
+	uint64_t next = bench_run(bench);
+	if (bench->now >= deadline)
+		return false;
+	bench->now = next < deadline ? next : deadline;
+	bench_run(bench);
+	return true;
+}
+
+void bench_advance(struct bench *bench, uint64_t nsec)
+{
+	uint64_t deadline = bench->now + nsec;
+	while (bench_step(bench, deadline))
+		continue;
+}
+
+static struct bench_board *add_board(
+	struct bench *bench, const char *syspath, struct device_core *core)
+{
+	struct bench_board *board = calloc(1, sizeof(*board));
+	if (!board)
+		abort();
+	board->bench = bench;
+	board->syspath = strdup(syspath);
+	if (!board->syspath)
+		abort();
+	hub_port_init(&board->port, &bench->hub, core, bench->now);
+	struct bench_board **place = &bench->boards;
+	while (*place)
+		place = &(*place)->next;
+	*place = board;
+	return board;
+}
+
+struct bench_board *bench_plug_core(
+	struct bench *bench, const char *syspath, struct device_core *core)
+{
+	struct bench_board *board = add_board(bench, syspath, core);
+	bench_await_present(board, APPEAR_MSEC);
+	return board;
+}
+
+struct bench_board *bench_plug(
+	struct bench *bench, const char *syspath, const struct rp2040_options *options)
+{
+	static const struct rp2040_options plain;
+	struct rp2040 *rp2040;
+	if (!options)
+		options = &plain;
+	if (rp2040_new(options, &rp2040) < 0)
+		abort();
+	bench_run(bench);
+	struct bench_board *board = add_board(bench, syspath, rp2040_core(rp2040));
+	board->rp2040 = rp2040;
+	rp2040_power_on(rp2040, bench->now, !options->button_released);
+	bench_await_present(board, APPEAR_MSEC);
+	return board;
+}
+
+void bench_unplug(struct bench_board *board)
+{
+	bench_run(board->bench);
+	rp2040_power_off(board->rp2040, board->bench->now);
+	bench_run(board->bench);
+}
+
+void bench_replug(struct bench_board *board, bool button)
+{
+	bench_run(board->bench);
+	rp2040_power_on(board->rp2040, board->bench->now, button);
+	bench_await_present(board, APPEAR_MSEC);
+}
+
+bool bench_await_present(struct bench_board *board, unsigned msec)
+{
+	uint64_t deadline = board->bench->now + msec * NSEC_PER_MSEC;
+	do {
+		if (board->port.state == HUB_PORT_PRESENT)
+			return true;
+	} while (bench_step(board->bench, deadline));
+	return board->port.state == HUB_PORT_PRESENT;
+}
+
+bool bench_await_mode(struct bench_board *board, enum rp2040_mode mode, unsigned msec)
+{
+	uint64_t deadline = board->bench->now + msec * NSEC_PER_MSEC;
+	bool seen;
+	do {
+		seen = rp2040_mode(board->rp2040) == mode;
+		if (mode == RP2040_BOOT || mode == RP2040_APPLICATION)
+			seen = seen && board->port.state == HUB_PORT_PRESENT;
+	} while (!seen && bench_step(board->bench, deadline));
+	return seen;
+}
+
+struct usb_address bench_address(const struct bench_board *board)
+{
+	bool present = hub_port_has_device(&board->port);
+	return (struct usb_address){
+		.syspath = board->syspath,
+		.bus = BENCH_BUS,
+		.device = present ? board->port.device : 0,
+		.arrival = present ? board->port.arrival : 0,
+	};
+}
+
+struct rp2040 *bench_rp2040(struct bench_board *board)
+{
+	bench_run(board->bench);
+	return board->rp2040;
+}
+
+int bench_fault(struct bench_board *board, const struct rp2040_fault *fault)
+{
+	bench_run(board->bench);
+	int number = rp2040_arm(board->rp2040, board->bench->now, fault);
+	if (number < 0)
+		abort();
+	bench_run(board->bench);
+	return number;
+}
+
+bool bench_fault_fired(const struct bench_board *board, int fault)
+{
+	return rp2040_fault_fired(board->rp2040, fault);
+}
+
+const struct bench_counters *bench_counters(const struct bench *bench)
+{
+	return &bench->counters;
+}

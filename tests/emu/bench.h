@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * A bench in virtual time: emulated boards behind agent/port/usb.h, linked in place of the real
+ * port. There is one bench at a time, its clock moves only when somebody waits, and two runs of a
+ * test are the same to the nanosecond.
+ *
+ *	_cleanup_(bench_freep) struct bench *bench = bench_new();
+ *	struct bench_board *board = bench_plug(bench, "/sys/devices/emu/usb1/1-1", &options);
+ *	struct usb_address address = bench_address(board);
+ *	… usb_open(&address, &device) …
+ */
+#include "emu/rp2040.h"
+#include "port/usb.h"
+
+struct bench;
+struct bench_board;
+
+struct bench *bench_new(void);
+struct bench *bench_free(struct bench *bench);
+DEFINE_CLEANUP(struct bench *, bench_free)
+
+uint64_t bench_now_nsec(const struct bench *bench);
+void bench_advance(struct bench *bench, uint64_t nsec);
+
+/* Plugs in a new board and lets time pass until the host has enumerated it, or has failed to.
+ * `options` may be NULL. Aborts the test when memory is short or the options make no sense. */
+struct bench_board *bench_plug(
+	struct bench *bench, const char *syspath, const struct rp2040_options *options);
+/* The same for a device of another make; the bench does not own it. */
+struct bench_board *bench_plug_core(
+	struct bench *bench, const char *syspath, struct device_core *core);
+
+/* The cable of a board that stays on the bench. */
+void bench_unplug(struct bench_board *board);
+void bench_replug(struct bench_board *board, bool button);
+
+/* Lets time pass until the host sees the board (as anything, or in `mode`), for `msec` at most. */
+bool bench_await_present(struct bench_board *board, unsigned msec);
+bool bench_await_mode(struct bench_board *board, enum rp2040_mode mode, unsigned msec);
+
+/* The present arrival; arrival 0 and device 0 when there is none. */
+struct usb_address bench_address(const struct bench_board *board);
+
+/* The board itself, for its flash, counters, ledger and faults. */
+struct rp2040 *bench_rp2040(struct bench_board *board);
+int bench_fault(struct bench_board *board, const struct rp2040_fault *fault);
+bool bench_fault_fired(const struct bench_board *board, int fault);
+
+/* What the program under test has asked of port/usb. */
+struct bench_counters {
+	uint64_t opens, controls, submits, cancels, halts_cleared, resets;
+	uint64_t devices_open, transfers_alive; /* now */
+};
+const struct bench_counters *bench_counters(const struct bench *bench);

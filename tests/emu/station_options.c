@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The "key=value" words of the bench protocol. %XX in a value is one byte, so that strings of any
+ * malice fit into a word.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "emu/station_parts.h"
+
+static const char *const fault_names[] = {
+	[RP2040_FAULT_UNPLUG] = "unplug",
+	[RP2040_FAULT_POWER_CYCLE] = "power-cycle",
+	[RP2040_FAULT_STALL] = "stall",
+	[RP2040_FAULT_WIRE_ERROR] = "wire-error",
+	[RP2040_FAULT_FLIP_BIT] = "flip-bit",
+	[RP2040_FAULT_STUCK_BIT] = "stuck-bit",
+	[RP2040_FAULT_LOST_ERASE] = "lost-erase",
+	[RP2040_FAULT_LOST_PROGRAM] = "lost-program",
+	[RP2040_FAULT_HANG] = "hang",
+	[RP2040_FAULT_HANG_ALL] = "hang-all",
+	[RP2040_FAULT_LATE] = "late",
+	[RP2040_FAULT_DIE] = "die",
+	[RP2040_FAULT_RESTART] = "restart",
+};
+
+static const char *const trigger_names[] = {
+	[RP2040_AT_ONCE] = "once",
+	[RP2040_AT_COMMAND] = "command",
+	[RP2040_AT_BYTE] = "byte",
+	[RP2040_AT_TIME] = "time",
+	[RP2040_AT_PAGE] = "page",
+	[RP2040_AT_SECTOR] = "sector",
+};
+
+static const char *const touch_names[] = {
+	[RP2040_TOUCH_SDK] = "sdk",
+	[RP2040_TOUCH_KLIPPER] = "klipper",
+	[RP2040_TOUCH_NONE] = "none",
+};
+
+static const char *const command_names[] = { "any", "exclusive", "reboot", "erase", "read", "write",
+	"exit-xip", "enter-xip", "exec", "vectorize" };
+
+static int index_of(const char *const *names, size_t count, const char *name)
+{
+	for (size_t index = 0; index < count; index++)
+		if (!strcmp(names[index], name))
+			return (int)index;
+	return -EINVAL;
+}
+
+const char *options_fault_name(enum rp2040_fault_kind kind)
+{
+	return fault_names[kind];
+}
+
+static bool number(const char *text, uint64_t *ret)
+{
+	char *end;
+	errno = 0;
+	uint64_t value = strtoull(text, &end, 0);
+	if (*end == 'K')
+		value <<= 10, end++;
+	else if (*end == 'M')
+		value <<= 20, end++;
+	if (errno || end == text || *end)
+		return false;
+	*ret = value;
+	return true;
+}
+
+static char *unescape(char *text)
+{
+	char *to = text;
+	for (const char *from = text; *from; from++) {
+		char hex[3] = { 0 };
+		if (*from == '%' && from[1] && from[2]) {
+			memcpy(hex, from + 1, 2);
+			*to++ = (char)strtoul(hex, NULL, 16);
+			from += 2;
+		} else {
+			*to++ = *from;
+		}
+	}
+	*to = '\0';
+	return text;
+}
+
+static bool unique_id(const char *text, uint8_t id[8])
+{
+	uint64_t value;
+	char *end;
+	if (strlen(text) != 16)
+		return false;
+	value = strtoull(text, &end, 16);
+	for (int byte = 0; byte < 8; byte++)
+		id[byte] = (uint8_t)(value >> (56 - 8 * byte));
+	return !*end;
+}
+
+int options_read_file(const char *path, uint8_t **ret_bytes, size_t *ret_length)
+{
+	_cleanup_(fclosep) FILE *file = fopen(path, "re");
+	if (!file)
+		return -errno;
+	if (fseek(file, 0, SEEK_END) < 0)
+		return -errno;
+	long size = ftell(file);
+	if (size < 0)
+		return -errno;
+	rewind(file);
+	_cleanup_(freep) uint8_t *bytes = malloc((size_t)size + 1);
+	if (!bytes)
+		return -ENOMEM;
+	if (fread(bytes, 1, (size_t)size, file) != (size_t)size)
+		return -EIO;
+	*ret_bytes = TAKE_PTR(bytes);
+	*ret_length = (size_t)size;
+	return 0;
+}
+
+static bool set_text(struct rp2040_options *options, const char *key, char *value)
+{
+	const struct {
+		const char *key;
+		const char **place;
+	} texts[] = {
+		{ "manufacturer", &options->manufacturer },
+		{ "product", &options->product },
+		{ "serial", &options->serial },
+		{ "boot_manufacturer", &options->boot_manufacturer },
+		{ "boot_product", &options->boot_product },
+		{ "boot_serial", &options->boot_serial },
+	};
+	for (size_t index = 0; index < ELEMENTSOF(texts); index++) {
+		if (!strcmp(texts[index].key, key)) {
+			*texts[index].place = unescape(value);
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool set_number(struct rp2040_options *options, const char *key, uint64_t value)
+{
+	if (!strcmp(key, "flash"))
+		options->flash_bytes = value;
+	else if (!strcmp(key, "random"))
+		options->random_flash = value;
+	else if (!strcmp(key, "seed"))
+		options->seed = value;
+	else if (!strcmp(key, "button"))
+		options->button_released = !value;
+	else if (!strcmp(key, "revision"))
+		options->rom_revision = (unsigned)value;
+	else if (!strcmp(key, "disable"))
+		options->disable_mask = (unsigned)value;
+	else if (!strcmp(key, "speed"))
+		options->speed = (unsigned)value;
+	else if (!strcmp(key, "stray_ack"))
+		options->without_stray_ack = !value;
+	else if (!strcmp(key, "application_vendor"))
+		options->application_vendor = (uint16_t)value;
+	else if (!strcmp(key, "application_product"))
+		options->application_product = (uint16_t)value;
+	else if (!strcmp(key, "application_msec"))
+		options->application_msec = (unsigned)value;
+	else
+		return false;
+	return true;
+}
+
+static bool set_option(
+	struct rp2040_options *options, const char *key, char *value, uint8_t **image)
+{
+	uint64_t parsed;
+	if (set_text(options, key, value))
+		return true;
+	if (!strcmp(key, "id"))
+		return unique_id(value, options->unique_id);
+	if (!strcmp(key, "touch")) {
+		int touch = index_of(touch_names, ELEMENTSOF(touch_names), value);
+		options->touch = touch < 0 ? RP2040_TOUCH_SDK : (enum rp2040_touch)touch;
+		return touch >= 0;
+	}
+	if (!strcmp(key, "image")) {
+		free(TAKE_PTR(*image));
+		if (options_read_file(unescape(value), image, &options->image_bytes) < 0)
+			return false;
+		options->image = *image;
+		return true;
+	}
+	return number(value, &parsed) && set_number(options, key, parsed);
+}
+
+static char *split(char *word)
+{
+	char *equals = strchr(word, '=');
+	if (!equals)
+		return NULL;
+	*equals = '\0';
+	return equals + 1;
+}
+
+int options_parse(const struct station_words *words, size_t first, struct rp2040_options *options,
+	uint8_t **ret_image, const char **ret_wrong)
+{
+	for (size_t index = first; index < words->count; index++) {
+		char *value = split(words->words[index]);
+		*ret_wrong = words->words[index];
+		if (!value || !set_option(options, words->words[index], value, ret_image))
+			return -EINVAL;
+	}
+	return 0;
+}
+
+static bool set_fault_number(struct rp2040_fault *fault, const char *key, uint64_t value)
+{
+	if (!strcmp(key, "n"))
+		fault->nth = value;
+	else if (!strcmp(key, "after_usec"))
+		fault->after_nsec = value * NSEC_PER_USEC;
+	else if (!strcmp(key, "address"))
+		fault->address = (uint32_t)value;
+	else if (!strcmp(key, "endpoint"))
+		fault->endpoint = (uint8_t)value;
+	else if (!strcmp(key, "byte"))
+		fault->byte = (uint8_t)value;
+	else if (!strcmp(key, "bit"))
+		fault->bit = (uint8_t)value;
+	else if (!strcmp(key, "value"))
+		fault->value = (uint8_t)value;
+	else if (!strcmp(key, "target"))
+		fault->target = (uint32_t)value;
+	else if (!strcmp(key, "msec"))
+		fault->msec = (uint32_t)value;
+	else
+		return false;
+	return true;
+}
+
+static bool set_fault_option(struct rp2040_fault *fault, const char *key, const char *value)
+{
+	uint64_t parsed;
+	if (!strcmp(key, "at")) {
+		int trigger = index_of(trigger_names, ELEMENTSOF(trigger_names), value);
+		fault->trigger = trigger < 0 ? RP2040_AT_ONCE : (enum rp2040_trigger)trigger;
+		return trigger >= 0;
+	}
+	if (!strcmp(key, "command")) {
+		int command = index_of(command_names, ELEMENTSOF(command_names), value);
+		fault->command = (uint8_t)(command == 4 ? 0x84 : command);
+		return command >= 0;
+	}
+	return number(value, &parsed) && set_fault_number(fault, key, parsed);
+}
+
+int options_parse_fault(const struct station_words *words, size_t first, struct rp2040_fault *fault,
+	const char **ret_wrong)
+{
+	*ret_wrong = first < words->count ? words->words[first] : "kind";
+	int kind = first < words->count
+			   ? index_of(fault_names, ELEMENTSOF(fault_names), words->words[first])
+			   : -EINVAL;
+	if (kind < 0)
+		return kind;
+	fault->kind = (enum rp2040_fault_kind)kind;
+	for (size_t index = first + 1; index < words->count; index++) {
+		char *value = split(words->words[index]);
+		*ret_wrong = words->words[index];
+		if (!value || !set_fault_option(fault, words->words[index], value))
+			return -EINVAL;
+	}
+	return 0;
+}

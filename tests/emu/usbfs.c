@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Books of a device node. The kernel's driver for mass storage is pretended to be there: its
+ * interface cannot be claimed.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "emu/usbfs.h"
+
+#define DESCRIPTOR_INTERFACE 4
+#define CLASS_STORAGE        8
+
+static void append(struct usbfs_request **list, struct usbfs_request *request)
+{
+	while (*list)
+		list = &(*list)->next;
+	request->next = NULL;
+	*list = request;
+}
+
+static void take_out(struct usbfs_request **list, struct usbfs_request *request)
+{
+	while (*list && *list != request)
+		list = &(*list)->next;
+	if (*list)
+		*list = request->next;
+}
+
+void usbfs_request_free(struct usbfs_request *request)
+{
+	take_out(&request->usbfs->waiting, request);
+	take_out(&request->usbfs->done, request);
+	request->usbfs->free_payload(request);
+	free(request->stage);
+	free(request);
+}
+
+static void on_urb_done(struct urb *urb)
+{
+	struct usbfs_request *request = (struct usbfs_request *)urb;
+	struct usbfs *usbfs = request->usbfs;
+	if (request->clears && !urb->status)
+		controller_reset_toggle(&usbfs->port.controller, request->clears);
+	if (request->is_synchronous && !request->orphaned)
+		usbfs->on_ended(request);
+	if (request->is_synchronous || request->orphaned)
+		return usbfs_request_free(request);
+	take_out(&usbfs->waiting, request);
+	append(&usbfs->done, request);
+}
+
+struct usbfs_request *usbfs_request_new(struct usbfs *usbfs, void *client, size_t length)
+{
+	struct usbfs_request *request = calloc(1, sizeof(*request));
+	if (!request)
+		abort();
+	request->stage = calloc(1, length < PACKET_BYTES ? PACKET_BYTES : length);
+	if (!request->stage)
+		abort();
+	request->usbfs = usbfs;
+	request->client = client;
+	request->deadline = NEVER;
+	request->urb.data = request->stage;
+	request->urb.length = length;
+	request->urb.on_done = on_urb_done;
+	append(&usbfs->waiting, request);
+	return request;
+}
+
+int usbfs_submit(struct usbfs_request *request)
+{
+	int error = controller_submit(&request->usbfs->port.controller, &request->urb);
+	if (error < 0)
+		usbfs_request_free(request);
+	return error;
+}
+
+struct usbfs_request *usbfs_reap(struct usbfs *usbfs, const void *client)
+{
+	struct usbfs_request *request = usbfs->done;
+	while (request && request->client != client)
+		request = request->next;
+	return request;
+}
+
+int usbfs_discard(struct usbfs *usbfs, const void *client, uint64_t user_address)
+{
+	struct usbfs_request *request = usbfs->waiting;
+	while (request && (request->client != client || request->user_address != user_address ||
+				  request->is_synchronous))
+		request = request->next;
+	if (!request)
+		return -EINVAL;
+	controller_unlink(&usbfs->port.controller, &request->urb);
+	return 0;
+}
+
+bool usbfs_is_storage(const struct usbfs *usbfs, unsigned interface)
+{
+	const uint8_t *bytes = usbfs->port.configuration;
+	size_t length = usbfs->port.configuration_bytes;
+	for (size_t at = 0; at + 9 <= length && bytes[at] >= 2; at += bytes[at])
+		if (bytes[at + 1] == DESCRIPTOR_INTERFACE && bytes[at + 2] == interface)
+			return bytes[at + 5] == CLASS_STORAGE;
+	return false;
+}
+
+int usbfs_claim(struct usbfs *usbfs, void *client, unsigned interface)
+{
+	if (interface >= USBFS_INTERFACES)
+		return -ENOENT;
+	if ((usbfs->claims[interface] && usbfs->claims[interface] != client) ||
+		usbfs_is_storage(usbfs, interface))
+		return -EBUSY;
+	usbfs->claims[interface] = client;
+	return 0;
+}
+
+void usbfs_release(struct usbfs *usbfs, const void *client, unsigned interface)
+{
+	if (interface < USBFS_INTERFACES && usbfs->claims[interface] == client)
+		usbfs->claims[interface] = NULL;
+}
+
+int usbfs_reset(struct usbfs *usbfs, void *client)
+{
+	if (usbfs->resetting)
+		return -EBUSY;
+	int error = hub_port_reset(&usbfs->port);
+	if (error < 0)
+		return error;
+	usbfs->resetting = client;
+	return 0;
+}
+
+void usbfs_device_left(struct usbfs *usbfs)
+{
+	memset(usbfs->claims, 0, sizeof(usbfs->claims));
+}
+
+void usbfs_client_left(struct usbfs *usbfs, const void *client)
+{
+	struct usbfs_request *next;
+	for (unsigned interface = 0; interface < USBFS_INTERFACES; interface++)
+		usbfs_release(usbfs, client, interface);
+	for (struct usbfs_request *request = usbfs->done; request; request = next) {
+		next = request->next;
+		if (request->client == client)
+			usbfs_request_free(request);
+	}
+	for (struct usbfs_request *request = usbfs->waiting; request; request = next) {
+		next = request->next;
+		if (request->client != client)
+			continue;
+		request->orphaned = true;
+		controller_unlink(&usbfs->port.controller, &request->urb);
+	}
+}
+
+uint64_t usbfs_run(struct usbfs *usbfs, uint64_t now)
+{
+	struct usbfs_request *following;
+	uint64_t next = hub_port_run(&usbfs->port, now);
+	if (usbfs->resetting && usbfs->port.state != HUB_PORT_RESETTING) {
+		void *client = usbfs->resetting;
+		usbfs->resetting = NULL;
+		usbfs->on_reset_ended(client, hub_port_has_device(&usbfs->port) ? 0 : -ENODEV);
+	}
+	for (struct usbfs_request *request = usbfs->waiting; request; request = following) {
+		following = request->next;
+		if (request->deadline <= now)
+			controller_unlink(&usbfs->port.controller, &request->urb);
+		else if (request->deadline < next)
+			next = request->deadline;
+	}
+	return next;
+}
