@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Any bytes as a firmware file: parse it, judge it for every kind of board, send it over the wire
+ * and back. What must hold for every input is checked here; memory is the sanitizers' business.
+ */
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/bytes.h"
+#include "base/text.h"
+#include "model/fitness.h"
+#include "model/image.h"
+#include "model/rp2040.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t length);
+
+static void must(bool truth)
+{
+	if (!truth)
+		abort();
+}
+
+static void check_reasons(const struct reasons *reasons)
+{
+	for (size_t i = 0; i < reasons->count; i++) {
+		must(reasons->items[i].code > REASON_NONE && reasons->items[i].code < _REASON_MAX);
+		must(reasons->items[i].sentence[0] && text_is_plain(reasons->items[i].sentence));
+	}
+}
+
+static void check_shape(const struct image *image)
+{
+	uint64_t end = 0, bytes = 0;
+	must(image->segment_count > 0 && image->segment_count <= IMAGE_SEGMENTS_MAX);
+	for (size_t i = 0; i < image->segment_count; i++) {
+		const struct image_segment *segment = &image->segments[i];
+		must(segment->length > 0);
+		must(i == 0 || segment->address > end);
+		end = (uint64_t)segment->address + segment->length;
+		must(end <= UINT32_MAX);
+		bytes += segment->length;
+	}
+	must(bytes == image->byte_count && bytes <= IMAGE_BYTES_MAX);
+	must(image_end(image) == end);
+}
+
+/* What fits an RP2040 starts on one: the proof is done a second time, the simple way. */
+static void check_fit(const struct image *image)
+{
+	uint8_t page[RP2040_BOOT2_BYTES] = { 0 };
+	must(image->has_address);
+	must(image_copy(image, RP2040_FLASH_START, sizeof(page), page) == sizeof(page));
+	must(rp2040_boot2_is_valid(page));
+	must(image_start(image) == RP2040_FLASH_START);
+	must(image_end(image) <= RP2040_FLASH_END);
+}
+
+static void judge(const struct image *image)
+{
+	static const struct board_facts boards[] = {
+		{ .chip = CHIP_RP2040, .flash_size_bytes = 4096 },
+		{ .chip = CHIP_RP2040, .flash_size_bytes = 2 << 20 },
+		{ .chip = CHIP_RP2040 },
+		{ .chip = CHIP_RP2350, .flash_size_bytes = 4 << 20 },
+		{ .chip = CHIP_UNKNOWN },
+	};
+	for (size_t i = 0; i < ELEMENTSOF(boards); i++) {
+		_cleanup_(reasons_done) struct reasons reasons = { 0 };
+		must(fitness_judge(image, &boards[i], &reasons) == 0);
+		check_reasons(&reasons);
+		must(boards[i].chip == CHIP_RP2040 || reasons.count > 0);
+		if (reasons.count == 0)
+			check_fit(image);
+	}
+}
+
+static void travel(const struct image *image)
+{
+	_cleanup_(buffer_done) struct buffer buffer = { 0 };
+	_cleanup_(image_freep) struct image *twin = NULL;
+	image_encode(image, &buffer);
+	must(!buffer.failed);
+	must(image_decode(buffer.data, buffer.length, &twin) == 0);
+	must(memcmp(&twin->digest, &image->digest, sizeof(twin->digest)) == 0);
+}
+
+static void take_for_a_file(const uint8_t *data, size_t length)
+{
+	_cleanup_(reasons_done) struct reasons reasons = { 0 };
+	_cleanup_(image_freep) struct image *image = NULL;
+	int r = image_parse(data, length, &reasons, &image);
+	check_reasons(&reasons);
+	if (r == IMAGE_REJECTED) {
+		must(!image && reasons.count == 1);
+		return;
+	}
+	must(r == 0 && image && reasons.count == 0);
+	check_shape(image);
+	judge(image);
+	if (!image->has_address) {
+		must(image_place(image, RP2040_FLASH_START, &reasons) == 0);
+		judge(image);
+	}
+	travel(image);
+}
+
+static void take_for_the_canonical_form(const uint8_t *data, size_t length)
+{
+	_cleanup_(image_freep) struct image *image = NULL;
+	if (image_decode(data, length, &image) != 0)
+		return;
+	check_shape(image);
+	judge(image);
+	/* One form for one content. */
+	_cleanup_(buffer_done) struct buffer buffer = { 0 };
+	image_encode(image, &buffer);
+	must(buffer.length == length && memcmp(buffer.data, data, length) == 0);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t length)
+{
+	take_for_a_file(data, length);
+	take_for_the_canonical_form(data, length);
+	return 0;
+}

@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: MIT
+"""Firmware for the stories: RP2040 images that are as they should be, and some that are not.
+
+    images.good_bin(size, seed)      what the boot ROM would start
+    images.good_uf2(size, seed)      the same, wrapped as UF2
+    images.WRONG["bad-boot2-crc"]()  one of the wrong ones, each with exactly one fault
+
+The same seed gives the same bytes on every machine. As a program: images.py NAME FILE [SIZE [SEED]].
+"""
+import random
+import struct
+import sys
+
+FLASH_START = 0x10000000
+PAGE = 256
+SECTOR = 4096
+BOOT2_BYTES = 252
+STACK_TOP = 0x20042000
+RESET_HANDLER = 0x10000200 | 1  # the lowest bit means Thumb code
+VECTOR_COUNT = 48
+
+UF2_MAGIC = (0x0A324655, 0x9E5D5157, 0x0AB16F30)
+UF2_FAMILY_PRESENT = 0x2000
+FAMILY_RP2040 = 0xE48BFF56
+FAMILY_RP2350_ARM = 0xE48BFF59
+
+
+def crc32_mpeg2(data):
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc ^= byte << 24
+        for _ in range(8):
+            crc = (crc << 1 ^ 0x04C11DB7 if crc & 0x80000000 else crc << 1) & 0xFFFFFFFF
+    return crc
+
+
+def boot2(seed):
+    """The second-stage loader: 252 bytes and the checksum that the ROM asks for."""
+    code = random.Random(f"boot2 {seed}").randbytes(BOOT2_BYTES)
+    return code + struct.pack("<I", crc32_mpeg2(code))
+
+
+def vector_table():
+    handlers = [RESET_HANDLER] + [RESET_HANDLER + 4 * n for n in range(1, VECTOR_COUNT - 1)]
+    return struct.pack(f"<{VECTOR_COUNT}I", STACK_TOP, *handlers)
+
+
+def good_bin(size=64 * 1024, seed=1):
+    """`size` bytes for the start of the flash; at least 1 KiB."""
+    assert size >= 1024
+    head = boot2(seed) + vector_table()
+    return head + random.Random(f"body {seed}").randbytes(size - len(head))
+
+
+def scattered_bin(sectors, seed=1):
+    """Long to erase and quick to write: one page in each sector but the first, 0xFF between them."""
+    dice = random.Random(f"scattered {seed}")
+    rest = (dice.randbytes(PAGE).ljust(SECTOR, b"\xff") for _ in range(sectors - 1))
+    return good_bin(SECTOR, seed) + b"".join(rest)
+
+
+def uf2(data, family=FAMILY_RP2040, start=FLASH_START, leave_out_blank=False):
+    """Wraps bytes as the RP2040's ROM wants them: 256 a block, the last one filled up by zeros."""
+    pages = [(start + at, data[at:at + PAGE].ljust(PAGE, b"\0"))
+             for at in range(0, len(data), PAGE)]
+    if leave_out_blank:
+        pages = [(address, page) for address, page in pages if page != b"\xff" * PAGE]
+    return b"".join(uf2_block(page, number, len(pages), family, address)
+                    for number, (address, page) in enumerate(pages))
+
+
+def uf2_block(page, number, count, family, address):
+    head = struct.pack("<8I", UF2_MAGIC[0], UF2_MAGIC[1], UF2_FAMILY_PRESENT, address, len(page),
+                       number, count, family)
+    return head + page.ljust(476, b"\0") + struct.pack("<I", UF2_MAGIC[2])
+
+
+def good_uf2(size=64 * 1024, seed=1):
+    return uf2(good_bin(size, seed))
+
+
+def bad_boot2_crc(size=64 * 1024, seed=1):
+    image = bytearray(good_bin(size, seed))
+    image[BOOT2_BYTES] ^= 0x01
+    return bytes(image)
+
+
+def without_vector_table(size=64 * 1024, seed=1):
+    return boot2(seed) + b"\xff" * (size - PAGE)
+
+
+def stack_outside_ram(size=64 * 1024, seed=1):
+    image = bytearray(good_bin(size, seed))
+    struct.pack_into("<I", image, PAGE, 0x30000000)
+    return bytes(image)
+
+
+def too_large(flash_size=2 * 1024 * 1024, seed=1):
+    """One sector more than the board's flash holds."""
+    return good_bin(flash_size + SECTOR, seed)
+
+
+def other_family(size=64 * 1024, seed=1):
+    return uf2(good_bin(size, seed), family=FAMILY_RP2350_ARM)
+
+
+def truncated_uf2(size=64 * 1024, seed=1):
+    """A download that was cut: whole blocks are missing, and the last one is torn."""
+    image = good_uf2(size, seed)
+    return image[:len(image) * 2 // 3 + 100]
+
+
+def uf2_with_a_hole(size=64 * 1024, seed=1):
+    image = good_uf2(size, seed)
+    return image[:5 * 512] + image[6 * 512:]
+
+
+def empty():
+    return b""
+
+
+WRONG = {
+    "bad-boot2-crc": bad_boot2_crc,
+    "no-vector-table": without_vector_table,
+    "stack-outside-ram": stack_outside_ram,
+    "too-large": too_large,
+    "other-family": other_family,
+    "truncated": truncated_uf2,
+    "hole": uf2_with_a_hole,
+    "empty": empty,
+}
+
+EVERY = {"good-bin": good_bin, "good-uf2": good_uf2, **WRONG}
+
+
+def main():
+    if len(sys.argv) < 3 or sys.argv[1] not in EVERY:
+        sys.exit(f"usage: images.py NAME FILE [SIZE [SEED]], NAME one of: {', '.join(EVERY)}")
+    with open(sys.argv[2], "wb") as file:
+        file.write(EVERY[sys.argv[1]](*(int(word, 0) for word in sys.argv[3:])))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: MIT
+#
+# What `make check`, `make check-all`, `make demo` and `make fuzz` are made of. Every layer prints
+# TAP; tests/run adds it up and ends with "N passed, N failed".
+
+TEST_LIBS    := cmocka libudev libusb-1.0 libsystemd libconfig libcjson libcrypto
+TEST_CFLAGS   = $(ALL_CFLAGS) -Itests
+# All floors but their roofs. port/usb.c is replaced by the emulated boards in the tests that link
+# them: what an object brings wins over an archive.
+TEST_FLOORS  := client daemon worker backend port model base
+TEST_ARCHIVES = $(TEST_FLOORS:%=$(B)/lib%.a)
+
+EMU_CORE := $(patsubst tests/%.c,$(B)/tests/%.o,$(filter-out %_bench.c,$(wildcard tests/emu/*.c)))
+UNIT_TESTS   := $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(wildcard tests/unit/test_*.c))
+UNIT_HELPERS := $(patsubst tests/%.c,$(B)/tests/%.o,$(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c)))
+FUZZERS      := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+REPLAYS      := $(FUZZERS:%=$(B)/tests/fuzz/%)
+BENCHES      := $(B)/tests/bench-umockdev $(B)/tests/bench-vhci
+
+$(B)/tests/%.o: tests/%.c Makefile tests/tests.mk
+	@mkdir -p $(@D)
+	@echo "  CC    tests/$*"
+	$(Q)$(CC) $(TEST_CFLAGS) $(EXTRA_$(*F)) -MMD -MP -c -o $@ $<
+
+$(UNIT_TESTS): $(B)/tests/unit/%: $(B)/tests/unit/%.o $(UNIT_HELPERS) $(EMU_CORE) $(TEST_ARCHIVES)
+	@echo "  LINK  tests/unit/$*"
+	$(Q)$(CC) $(TEST_CFLAGS) -o $@ $^ $(ALL_LDFLAGS) $(call pkg_libs,$(TEST_LIBS))
+
+$(REPLAYS): $(B)/tests/fuzz/%: $(B)/tests/fuzz/%.o $(B)/tests/fuzz/replay.o $(TEST_ARCHIVES)
+	@echo "  LINK  tests/fuzz/$*"
+	$(Q)$(CC) $(TEST_CFLAGS) -o $@ $^ $(ALL_LDFLAGS) $(call pkg_libs,$(TEST_LIBS))
+
+EXTRA_umockdev_bench = $(call pkg_cflags,umockdev-1.0 glib-2.0)
+
+$(B)/tests/bench-umockdev: $(B)/tests/emu/umockdev_bench.o $(EMU_CORE) $(TEST_ARCHIVES)
+	@echo "  LINK  $(@F)"
+	$(Q)$(CC) $(TEST_CFLAGS) -o $@ $^ $(ALL_LDFLAGS) $(call pkg_libs,umockdev-1.0 glib-2.0 $(TEST_LIBS))
+
+$(B)/tests/bench-vhci: $(B)/tests/emu/vhci_bench.o $(EMU_CORE) $(TEST_ARCHIVES)
+	@echo "  LINK  $(@F)"
+	$(Q)$(CC) $(TEST_CFLAGS) -o $@ $^ $(ALL_LDFLAGS) -pthread $(call pkg_libs,$(TEST_LIBS))
+
+.PHONY: test-programs
+test-programs: all $(UNIT_TESTS) $(REPLAYS) $(BENCHES)
+
+.PHONY: law
+law:
+	$(Q)tests/law $(foreach floor,$(FLOORS),"$(floor):$(MAY_$(floor))")
+
+.PHONY: check
+check: test-programs
+	$(Q)B=$(B) tests/run law unit fuzz units stories
+
+.PHONY: check-all
+check-all:
+	$(Q)tests/install-packages build demo test vm
+	$(Q)$(MAKE) --no-print-directory test-programs
+	$(Q)B=$(B) tests/run law unit fuzz units stories warnings sanitized vm
+
+.PHONY: demo
+demo:
+	$(Q)tests/install-packages build demo
+	$(Q)$(MAKE) --no-print-directory all $(B)/tests/bench-umockdev
+	$(Q)B=$(B) tests/stories/on-umockdev tests/stories/demo
+
+# The same tests under the sanitizers, in a tree of their own; the real programs too.
+.PHONY: check-sanitized
+check-sanitized:
+	$(Q)$(MAKE) --no-print-directory B=$(B)/sanitized CFLAGS="-O1 -g" \
+		SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=undefined" test-programs
+	$(Q)B=$(B)/sanitized tests/run unit fuzz
+
+# Both compilers, every warning an error.
+.PHONY: check-warnings
+check-warnings:
+	$(Q)for compiler in gcc clang; do \
+		$(MAKE) --no-print-directory B=$(B)/$$compiler CC=$$compiler WERROR=-Werror test-programs \
+		|| exit 1; done
+
+# make fuzz FOR=60: every target for that many seconds, its corpus as the seed.
+FOR ?= 60
+.PHONY: fuzz
+fuzz:
+	$(Q)$(MAKE) --no-print-directory B=$(B)/fuzz CC=clang CFLAGS="-O1 -g" \
+		SANITIZE="-fsanitize=address,undefined,fuzzer-no-link" \
+		$(TEST_ARCHIVES:$(B)/%=$(B)/fuzz/%) $(FUZZERS:%=$(B)/fuzz/tests/fuzz/%.o)
+	$(Q)for target in $(FUZZERS); do \
+		clang -fsanitize=address,undefined,fuzzer -o $(B)/fuzz/$$target \
+			$(B)/fuzz/tests/fuzz/$$target.o $(TEST_ARCHIVES:$(B)/%=$(B)/fuzz/%) \
+			$(call pkg_libs,$(TEST_LIBS)) && \
+		mkdir -p $(B)/fuzz/found/$$target && \
+		$(B)/fuzz/$$target -max_total_time=$(FOR) -print_final_stats=1 -artifact_prefix=$(B)/fuzz/ \
+			$(B)/fuzz/found/$$target tests/fuzz/corpus/$${target#fuzz_} || exit 1; done

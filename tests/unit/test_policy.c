@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: MIT */
+/* The pure decision: which rule, if any, speaks for a board. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "daemon/rulebook.h"
+#include "model/policy.h"
+
+#define PLACE "pci-0000:00:14.0-usb-0:1.3"
+
+static struct device board_at(enum board_mode mode, const char *place)
+{
+	return (struct device){
+		.place = (char *)place,
+		.port = (char *)"1-1.3",
+		.syspath = (char *)"/sys/devices/1-1.3",
+		.serial = (char *)"E0C9125B0D9B",
+		.manufacturer = (char *)"",
+		.product = (char *)"",
+		.mode = mode,
+		.vid = 0x2e8a,
+		.pid = 0x0003,
+	};
+}
+
+static struct policy *policy_from(const char *text)
+{
+	struct policy *policy = policy_new();
+	struct reasons errors = { 0 }, warnings = { 0 };
+	assert_int_equal(rulebook_parse("test.conf", text, policy, &errors, &warnings), 0);
+	assert_int_equal(rulebook_check(policy, &errors), 0);
+	if (errors.count > 0)
+		fail_msg("%s", errors.items[0].sentence);
+	reasons_done(&warnings);
+	return policy;
+}
+
+static const struct board_facts rp2040 = { .chip = CHIP_RP2040 };
+
+static enum verdict decide(const char *text, const struct device *device,
+	const struct board_facts *facts, char name[static 64])
+{
+	_cleanup_(policy_freep) struct policy *policy = policy_from(text);
+	const struct policy_rule *rule;
+	enum verdict verdict = policy_decide(policy, device, facts, &rule);
+	strcpy(name, rule ? rule->name : "");
+	return verdict;
+}
+
+static void no_rule_no_write(void **state)
+{
+	(void)state;
+	char name[64];
+	struct device device = board_at(MODE_RP2040_BOOT, PLACE);
+	assert_int_equal(decide("", &device, &rp2040, name), VERDICT_NO_RULE);
+	assert_int_equal(decide("rules = ();", &device, NULL, name), VERDICT_NO_RULE);
+}
+
+static void first_match_wins(void **state)
+{
+	(void)state;
+	char name[64];
+	struct device device = board_at(MODE_RP2040_BOOT, PLACE);
+	const char *text =
+		"rules = ({ name = \"other\"; match = { mode = \"rp2350-boot\"; }; ignore = true; },"
+		"{ name = \"one\"; match = { }; flash = { image = \"a\"; }; },"
+		"{ name = \"two\"; match = { }; ignore = true; });";
+	assert_int_equal(decide(text, &device, &rp2040, name), VERDICT_FLASH);
+	assert_string_equal(name, "one");
+	assert_int_equal(decide(text, &device, NULL, name), VERDICT_PROBE);
+}
+
+static void a_place_is_a_glob(void **state)
+{
+	(void)state;
+	char name[64];
+	const char *text =
+		"rules = ({ name = \"bench\";"
+		"match = { path = \"pci-*-usb-0:1.[1-4]\"; }; flash = { image = \"a\"; }; });";
+	struct device inside = board_at(MODE_RP2040_BOOT, PLACE);
+	struct device outside = board_at(MODE_RP2040_BOOT, "pci-0000:00:14.0-usb-0:1.5");
+	assert_int_equal(decide(text, &inside, &rp2040, name), VERDICT_FLASH);
+	assert_int_equal(decide(text, &outside, &rp2040, name), VERDICT_NO_RULE);
+}
+
+static void a_port_is_for_people_and_still_matches(void **state)
+{
+	(void)state;
+	char name[64];
+	const char *text = "rules = ({ name = \"port\"; match = { path = \"1-1.3\"; };"
+			   "flash = { image = \"a\"; }; });";
+	struct device device = board_at(MODE_RP2040_BOOT, PLACE);
+	assert_int_equal(decide(text, &device, &rp2040, name), VERDICT_FLASH);
+}
+
+/* Every RP2040 in boot mode shows one serial: a rule for a board by name cannot be decided, and
+ * what stands behind it must not be taken instead. */
+static void a_board_that_cannot_be_told_apart_is_refused(void **state)
+{
+	(void)state;
+	char name[64];
+	const char *text =
+		"boards = ({ name = \"eddy\"; chip = \"rp2040\"; serial = \"504450610847861C\"; });"
+		"rules = ({ name = \"eddy\"; match = { board = \"eddy\"; }; flash = { image = \"a\"; }; },"
+		"{ name = \"rest\"; match = { }; flash = { image = \"b\"; }; });";
+	struct device device = board_at(MODE_RP2040_BOOT, PLACE);
+	assert_int_equal(decide(text, &device, NULL, name), VERDICT_PROBE);
+	assert_int_equal(decide(text, &device, &rp2040, name), VERDICT_UNKNOWN);
+	assert_string_equal(name, "eddy");
+}
+
+static void a_board_of_another_chip_is_passed_over(void **state)
+{
+	(void)state;
+	char name[64];
+	const char *text =
+		"boards = ({ name = \"octopus\"; chip = \"stm32f429\"; serial = \"3B0025000C\"; });"
+		"rules = ({ name = \"octopus\"; match = { board = \"octopus\"; }; flash = { image = \"a\"; "
+		"}; },{ name = \"rest\"; match = { }; flash = { image = \"b\"; }; });";
+	struct device device = board_at(MODE_RP2040_BOOT, PLACE);
+	assert_int_equal(decide(text, &device, &rp2040, name), VERDICT_FLASH);
+	assert_string_equal(name, "rest");
+}
+
+static void an_rp2350_is_known_by_its_own_serial(void **state)
+{
+	(void)state;
+	char name[64];
+	const char *text = "boards = ({ name = \"mine\"; serial = \"0123ABCD0123ABCD\"; });"
+			   "rules = ({ name = \"mine\"; match = { board = \"mine\"; }; flash = { "
+			   "image = \"a\"; }; });";
+	const struct board_facts facts = { .chip = CHIP_RP2350 };
+	struct device device = board_at(MODE_RP2350_BOOT, PLACE);
+	device.serial = (char *)"0123abcd0123abcd";
+	assert_int_equal(decide(text, &device, &facts, name), VERDICT_FLASH);
+	device.serial = (char *)"FFFFABCD0123ABCD";
+	assert_int_equal(decide(text, &device, &facts, name), VERDICT_NO_RULE);
+}
+
+static void an_unproved_chip_is_never_enough(void **state)
+{
+	(void)state;
+	char name[64];
+	const char *text = "rules = ({ name = \"chip\"; match = { chip = \"rp2040\"; };"
+			   "flash = { image = \"a\"; }; });";
+	const struct board_facts unknown = { .chip = CHIP_UNKNOWN };
+	const struct board_facts other = { .chip = CHIP_RP2350 };
+	struct device device = board_at(MODE_RP2040_BOOT, PLACE);
+	assert_int_equal(decide(text, &device, NULL, name), VERDICT_PROBE);
+	assert_int_equal(decide(text, &device, &unknown, name), VERDICT_UNKNOWN);
+	assert_int_equal(decide(text, &device, &other, name), VERDICT_NO_RULE);
+	assert_int_equal(decide(text, &device, &rp2040, name), VERDICT_FLASH);
+}
+
+static void boards_that_were_there_are_reported(void **state)
+{
+	(void)state;
+	char name[64];
+	struct device device = board_at(MODE_RP2040_BOOT, PLACE);
+	device.was_present = true;
+	const char *report =
+		"rules = ({ name = \"r\"; match = { }; flash = { image = \"a\"; }; });";
+	const char *flash = "rules = ({ name = \"r\"; match = { };"
+			    "flash = { image = \"a\"; present = true; }; });";
+	assert_int_equal(decide(report, &device, NULL, name), VERDICT_PRESENT);
+	assert_int_equal(decide(flash, &device, NULL, name), VERDICT_PROBE);
+	/* Also when only a look could tell whether the rule means it. */
+	const char *chip = "rules = ({ name = \"r\"; match = { chip = \"rp2040\"; };"
+			   "flash = { image = \"a\"; }; });";
+	assert_int_equal(decide(chip, &device, NULL, name), VERDICT_PRESENT);
+}
+
+static void shared_serials_are_known(void **state)
+{
+	(void)state;
+	assert_true(policy_serial_is_shared("E0C9125B0D9B"));
+	assert_true(policy_serial_is_shared("e0c9125b0d9b"));
+	assert_false(policy_serial_is_shared("504450610847861C"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(no_rule_no_write),
+		cmocka_unit_test(first_match_wins),
+		cmocka_unit_test(a_place_is_a_glob),
+		cmocka_unit_test(a_port_is_for_people_and_still_matches),
+		cmocka_unit_test(a_board_that_cannot_be_told_apart_is_refused),
+		cmocka_unit_test(a_board_of_another_chip_is_passed_over),
+		cmocka_unit_test(an_rp2350_is_known_by_its_own_serial),
+		cmocka_unit_test(an_unproved_chip_is_never_enough),
+		cmocka_unit_test(boards_that_were_there_are_reported),
+		cmocka_unit_test(shared_serials_are_known),
+	};
+	return cmocka_run_group_tests_name("policy", tests, NULL, NULL);
+}

@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: MIT */
+/* Policy files: what is read, what is refused, and that every complaint names file, line and fix.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/file.h"
+#include "base/text.h"
+#include "daemon/judge.h"
+#include "daemon/rulebook.h"
+
+struct shelf {
+	char root[64];
+	char vendor[96];
+	char admin[96];
+};
+
+static int shelf_new(void **state)
+{
+	struct shelf *shelf = calloc(1, sizeof(*shelf));
+	strcpy(shelf->root, "/tmp/plugflash-rulebook-XXXXXX");
+	if (!mkdtemp(shelf->root))
+		return -1;
+	snprintf(shelf->vendor, sizeof(shelf->vendor), "%s/vendor", shelf->root);
+	snprintf(shelf->admin, sizeof(shelf->admin), "%s/admin", shelf->root);
+	mkdir(shelf->vendor, 0755);
+	mkdir(shelf->admin, 0755);
+	*state = shelf;
+	return 0;
+}
+
+static int shelf_free(void **state)
+{
+	struct shelf *shelf = *state;
+	_cleanup_(freep) char *command = text_format("rm -rf %s", shelf->root);
+	int r = system(command);
+	free(shelf);
+	return r;
+}
+
+static void put(const char *directory, const char *name, const char *text)
+{
+	_cleanup_(freep) char *path = text_format("%s/%s", directory, name);
+	_cleanup_(fclosep) FILE *file = fopen(path, "we");
+	assert_non_null(file);
+	fputs(text, file);
+	assert_int_equal(chmod(path, 0644), 0);
+}
+
+static int load(const struct shelf *shelf, struct policy **ret, struct reasons *errors,
+	struct reasons *warnings)
+{
+	const char *directories[] = { shelf->vendor, shelf->admin };
+	const struct rulebook_source source = {
+		.directories = directories, .directory_count = 2, .owner = getuid()
+	};
+	return rulebook_load(&source, ret, errors, warnings);
+}
+
+/* One file with this text is refused, and the complaint says all of `parts`. */
+static void refused(
+	const struct shelf *shelf, const char *text, const char *line, const char *sentence)
+{
+	_cleanup_(policy_freep) struct policy *policy = NULL;
+	_cleanup_(reasons_done) struct reasons errors = { 0 }, warnings = { 0 };
+	put(shelf->admin, "a.conf", text);
+	assert_int_equal(load(shelf, &policy, &errors, &warnings), RULEBOOK_INVALID);
+	assert_null(policy);
+	_cleanup_(freep) char *all = reasons_text(&errors);
+	_cleanup_(freep) char *where = text_format("a.conf%s", line);
+	if (!strstr(all, where) || !strstr(all, sentence))
+		fail_msg("\"%s\" and \"%s\" are not in: %s", where, sentence, all);
+}
+
+#define RULE(body) \
+	"rules = (\n{ name = \"r\"; match = { }; flash = { image = \"a\"; };\n" body " });"
+
+static void complaints_name_file_line_and_fix(void **state)
+{
+	const struct shelf *shelf = *state;
+	refused(shelf, "rules = (\n{ nmae = \"x\"; });", ":2:", "\"nmae\" is not known");
+	refused(shelf,
+		"rules = (\n\n{ name = \"x\"; match = { mode = \"usb\"; }; ignore = true; });",
+		":3:", "known are rp2040-boot");
+	refused(shelf, "rules = ( { ", ":1:", "look for a missing");
+	refused(shelf, "colour = 3;", ":1:", "\"colour\" is not known");
+	refused(shelf, RULE("ignore = true;"), ":2:", "either flash");
+	refused(shelf, "rules = (\n{ name = \"r\"; ignore = true; });", ":2:", "has no match");
+	refused(shelf, "rules = (\n{ match = { }; ignore = true; });", ":2:", "has no name");
+	refused(shelf, "rules = (\n{ name = \"r\"; match = { }; flash = { }; });",
+		":2:", "names no image");
+	refused(shelf, "rules = { };", ":1:", "wants a list in round brackets");
+	refused(shelf, "rules = (\n{ name = 3; match = { }; ignore = true; });",
+		":2:", "wants a text in quotes");
+	refused(shelf, "limits = { jobs = 0; };", ":1:", "wants a whole number from 1 to 64");
+	refused(shelf, "limits = { jobs = 0xE48BFF56; };", ":1:", "wants a whole number");
+	refused(shelf, "\n@include \"/etc/passwd\"\n", ":2:", "@include is not allowed");
+	refused(shelf,
+		"rules = (\n{ name = \"r\"; match = { vid_pid = \"2e8a\"; }; ignore = true; });",
+		":2:", "four hexadecimal digits");
+}
+
+static void a_shared_serial_is_refused(void **state)
+{
+	refused(*state, "boards = (\n{ name = \"b\"; serial = \"E0C9125B0D9B\"; });",
+		":2:", "is shown by many boards");
+}
+
+static void names_must_be_unique_and_exist(void **state)
+{
+	refused(*state,
+		"rules = ({ name = \"r\"; match = { }; ignore = true; },\n"
+		"{ name = \"r\"; match = { }; ignore = true; });",
+		":2:", "exists already");
+	refused(*state, "rules = (\n{ name = \"r\"; match = { board = \"x\"; }; ignore = true; });",
+		":2:", "no file declares");
+}
+
+static void a_file_that_others_can_write_is_refused(void **state)
+{
+	const struct shelf *shelf = *state;
+	_cleanup_(policy_freep) struct policy *policy = NULL;
+	_cleanup_(reasons_done) struct reasons errors = { 0 }, warnings = { 0 };
+	put(shelf->admin, "a.conf", "");
+	_cleanup_(freep) char *path = text_format("%s/a.conf", shelf->admin);
+	assert_int_equal(chmod(path, 0666), 0);
+	assert_int_equal(load(shelf, &policy, &errors, &warnings), RULEBOOK_INVALID);
+	assert_non_null(strstr(errors.items[0].sentence, "chmod go-w"));
+}
+
+static void a_file_of_somebody_else_is_refused(void **state)
+{
+	const struct shelf *shelf = *state;
+	_cleanup_(policy_freep) struct policy *policy = NULL;
+	_cleanup_(reasons_done) struct reasons errors = { 0 }, warnings = { 0 };
+	put(shelf->admin, "a.conf", "");
+	_cleanup_(freep) char *path = text_format("%s/a.conf", shelf->admin);
+	const char *directories[] = { shelf->admin };
+	struct rulebook_source source = { .directories = directories, .directory_count = 1 };
+	if (getuid() == 0)
+		assert_int_equal(chown(path, 4242, 4242), 0);
+	source.owner = 0;
+	assert_int_equal(rulebook_load(&source, &policy, &errors, &warnings), RULEBOOK_INVALID);
+	assert_non_null(strstr(errors.items[0].sentence, "not owned by root"));
+	assert_non_null(strstr(errors.items[0].sentence, "chown root"));
+}
+
+static void all_or_nothing(void **state)
+{
+	const struct shelf *shelf = *state;
+	put(shelf->admin, "b.conf", "rules = ({ name = \"good\"; match = { }; ignore = true; });");
+	refused(shelf, "nonsense = 1;", ":1:", "not known");
+}
+
+static void later_layers_mask_earlier_ones(void **state)
+{
+	const struct shelf *shelf = *state;
+	_cleanup_(policy_freep) struct policy *policy = NULL;
+	_cleanup_(reasons_done) struct reasons errors = { 0 }, warnings = { 0 };
+	put(shelf->vendor, "10.conf", "rules = ({ name = \"v10\"; match = { }; ignore = true; });");
+	put(shelf->vendor, "20.conf", "rules = ({ name = \"v20\"; match = { }; ignore = true; });");
+	put(shelf->vendor, "30.conf", "rules = ({ name = \"v30\"; match = { }; ignore = true; });");
+	put(shelf->admin, "20.conf", "rules = ({ name = \"a20\"; match = { }; ignore = true; });");
+	_cleanup_(freep) char *mask = text_format("%s/30.conf", shelf->admin);
+	assert_int_equal(symlink("/dev/null", mask), 0);
+	put(shelf->admin, "ignored.txt", "nonsense");
+	assert_int_equal(load(shelf, &policy, &errors, &warnings), 0);
+	assert_int_equal(policy->rule_count, 2);
+	assert_string_equal(policy->rules[0].name, "v10");
+	assert_string_equal(policy->rules[1].name, "a20");
+	assert_int_equal(policy->rules[1].origin.line, 1);
+}
+
+static void a_port_in_a_policy_is_warned_about(void **state)
+{
+	const struct shelf *shelf = *state;
+	_cleanup_(policy_freep) struct policy *policy = NULL;
+	_cleanup_(reasons_done) struct reasons errors = { 0 }, warnings = { 0 };
+	put(shelf->admin, "a.conf",
+		"rules = ({ name = \"r\"; match = { path = \"1-1.3\"; }; ignore = true; });");
+	assert_int_equal(load(shelf, &policy, &errors, &warnings), 0);
+	assert_int_equal(warnings.count, 1);
+	assert_non_null(strstr(warnings.items[0].sentence, "move between boots"));
+}
+
+static void no_directory_is_an_empty_policy(void **state)
+{
+	(void)state;
+	_cleanup_(policy_freep) struct policy *policy = NULL;
+	_cleanup_(reasons_done) struct reasons errors = { 0 }, warnings = { 0 };
+	const char *directories[] = { "/nonexistent/policy.d" };
+	const struct rulebook_source source = { .directories = directories, .directory_count = 1 };
+	assert_int_equal(rulebook_load(&source, &policy, &errors, &warnings), 0);
+	assert_int_equal(policy->rule_count, 0);
+}
+
+/* A name is quoted in sentences and on the bus, which hangs up on whoever sends what is no UTF-8.
+ */
+static void a_name_that_is_no_text_is_refused(void **state)
+{
+	const struct shelf *shelf = *state;
+	_cleanup_(policy_freep) struct policy *policy = NULL;
+	_cleanup_(reasons_done) struct reasons errors = { 0 }, warnings = { 0 };
+	put(shelf->admin, "gr\xf6\x1b.conf", "");
+	assert_int_equal(load(shelf, &policy, &errors, &warnings), RULEBOOK_INVALID);
+	assert_int_equal(errors.count, 1);
+	assert_true(text_is_plain(errors.items[0].sentence));
+	assert_non_null(strstr(errors.items[0].sentence, "gr\\xf6\\x1b.conf: "));
+	assert_non_null(strstr(errors.items[0].sentence, "rename"));
+}
+
+/* ---- the shipped examples --------------------------------------------------------------- */
+
+static struct policy *example(const char *name)
+{
+	_cleanup_(freep) char *path = text_format("policies/%s", name);
+	_cleanup_(freep) uint8_t *text = NULL;
+	_cleanup_(reasons_done) struct reasons errors = { 0 }, warnings = { 0 };
+	size_t length;
+	assert_int_equal(file_read(path, 1 << 20, &text, &length), 0);
+	struct policy *policy = policy_new();
+	assert_int_equal(rulebook_parse(name, (char *)text, policy, &errors, &warnings), 0);
+	assert_int_equal(rulebook_check(policy, &errors), 0);
+	if (errors.count > 0)
+		fail_msg("%s", errors.items[0].sentence);
+	assert_int_equal(warnings.count, 0);
+	return policy;
+}
+
+static enum verdict decide(const struct policy *policy, const char *place, const char **ret_rule)
+{
+	static const struct board_facts facts = { .chip = CHIP_RP2040 };
+	struct device device = {
+		.place = (char *)place,
+		.port = (char *)"1-1",
+		.serial = (char *)"E0C9125B0D9B",
+		.mode = MODE_RP2040_BOOT,
+		.vid = 0x2e8a,
+		.pid = 0x0003,
+	};
+	const struct policy_rule *rule;
+	enum verdict verdict = policy_decide(policy, &device, &facts, &rule);
+	*ret_rule = rule ? rule->name : "";
+	return verdict;
+}
+
+static void the_bench_example_flashes_its_ports_and_ignores_the_rest(void **state)
+{
+	(void)state;
+	_cleanup_(policy_freep) struct policy *policy = example("bench-hold-boot-and-plug.conf");
+	const char *rule;
+	assert_int_equal(decide(policy, "pci-0000:00:14.0-usb-0:2.3", &rule), VERDICT_FLASH);
+	assert_string_equal(rule, "bench");
+	assert_int_equal(decide(policy, "pci-0000:00:14.0-usb-0:3", &rule), VERDICT_IGNORE);
+}
+
+static void the_printer_example_never_flashes_an_unknown_socket(void **state)
+{
+	(void)state;
+	_cleanup_(policy_freep) struct policy *policy = example("klipper-printer.conf");
+	const char *rule;
+	assert_int_not_equal(decide(policy, "platform-elsewhere-usb-0:9", &rule), VERDICT_FLASH);
+	assert_int_equal(policy->board_count, 3);
+}
+
+static void the_example_named_in_the_journal_exists(void **state)
+{
+	(void)state;
+	const char *path = judge_example(MODE_RP2040_BOOT);
+	_cleanup_(freep) char *source = text_format("policies%s", strrchr(path, '/'));
+	assert_int_equal(access(source, R_OK), 0);
+}
+
+#define STORY(function) cmocka_unit_test_setup_teardown(function, shelf_new, shelf_free)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		STORY(complaints_name_file_line_and_fix),
+		STORY(a_shared_serial_is_refused),
+		STORY(names_must_be_unique_and_exist),
+		STORY(a_file_that_others_can_write_is_refused),
+		STORY(a_file_of_somebody_else_is_refused),
+		STORY(all_or_nothing),
+		STORY(later_layers_mask_earlier_ones),
+		STORY(a_port_in_a_policy_is_warned_about),
+		cmocka_unit_test(no_directory_is_an_empty_policy),
+		STORY(a_name_that_is_no_text_is_refused),
+		cmocka_unit_test(the_bench_example_flashes_its_ports_and_ignores_the_rest),
+		cmocka_unit_test(the_printer_example_never_flashes_an_unknown_socket),
+		cmocka_unit_test(the_example_named_in_the_journal_exists),
+	};
+	return cmocka_run_group_tests_name("rulebook", tests, NULL, NULL);
+}

@@ -1,0 +1,561 @@
+/* SPDX-License-Identifier: MIT */
+/* Stories about the words between mind and hands, and about those who would misuse them. */
+#include "unit/expect.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+
+#include "model/wire.h"
+
+static const struct wire_message job = {
+	.type = WIRE_JOB,
+	.job = { .id = 42,
+		.mode = MODE_RP2040_BOOT,
+		.bus = 3,
+		.device = 127,
+		.arrival = UINT64_MAX,
+		.syspath = "/sys/devices/pci0000:00/usb1/1-1" },
+};
+static const struct wire_message go = { .type = WIRE_GO,
+	.go = { .digest.bytes = { 1, 2, 3 }, .force = true } };
+static const struct wire_message stop = { .type = WIRE_STOP };
+static const struct wire_message evidence = {
+	.type = WIRE_EVIDENCE,
+	.evidence = { .chip = CHIP_RP2040,
+		.rom_revision = 3,
+		.flash_size_bytes = 2 << 20,
+		.content = CONTENT_BOOTABLE },
+};
+static const struct wire_message progress = {
+	.type = WIRE_PROGRESS,
+	.progress = { .phase = PHASE_WRITE, .done_bytes = 4096, .total_bytes = 8192 },
+};
+static const struct wire_message flashed = {
+	.type = WIRE_OUTCOME,
+	.outcome = { .outcome = OUTCOME_FLASHED,
+		.verification = VERIFY_READBACK,
+		.restarted = true,
+		.tally = { 8, 3, 5, 32768, 20480, 1 },
+		.sentence = "written, and read back without a difference" },
+};
+static const struct wire_message refused = {
+	.type = WIRE_OUTCOME,
+	.outcome = { .outcome = OUTCOME_REFUSED,
+		.reason = REASON_CANCELLED,
+		.sentence = "told to stop before anything was written" },
+};
+
+static const struct wire_message *const all[] = { &job, &go, &stop, &evidence, &progress, &flashed,
+	&refused };
+
+static int decode(const struct buffer *buffer, size_t length, struct wire_message *ret)
+{
+	/* Of the exact size, so that the sanitizer sees a read past the end. */
+	_cleanup_(freep) uint8_t *copy = malloc(length + 1);
+	assert_non_null(copy);
+	memcpy(copy + 1, buffer->data, length);
+	return wire_decode(copy + 1, length, ret);
+}
+
+static void expect_accepted(const struct wire_message *message)
+{
+	_cleanup_(buffer_done) struct buffer buffer = { 0 };
+	struct wire_message twin;
+	wire_encode(message, &buffer);
+	assert_int_equal(decode(&buffer, buffer.length, &twin), 0);
+}
+
+static void expect_violation(const struct wire_message *message)
+{
+	_cleanup_(buffer_done) struct buffer buffer = { 0 };
+	struct wire_message twin = { .type = 99 };
+	wire_encode(message, &buffer);
+	assert_int_equal(decode(&buffer, buffer.length, &twin), -EBADMSG);
+	assert_int_equal(twin.type, 99);
+}
+
+/* ---- the words ------------------------------------------------------------------------------- */
+
+static void what_is_said_is_what_is_heard(void **unused)
+{
+	(void)unused;
+	for (size_t i = 0; i < ELEMENTSOF(all); i++) {
+		_cleanup_(buffer_done) struct buffer said = { 0 }, again = { 0 };
+		struct wire_message heard;
+		wire_encode(all[i], &said);
+		assert_int_equal(decode(&said, said.length, &heard), 0);
+		assert_int_equal(heard.type, all[i]->type);
+		wire_encode(&heard, &again);
+		assert_int_equal(again.length, said.length);
+		assert_memory_equal(again.data, said.data, said.length);
+	}
+}
+
+static void every_value_arrives(void **unused)
+{
+	(void)unused;
+	_cleanup_(buffer_done) struct buffer buffer = { 0 };
+	struct wire_message heard;
+	wire_encode(&job, &buffer);
+	assert_int_equal(decode(&buffer, buffer.length, &heard), 0);
+	assert_true(heard.job.id == 42 && heard.job.arrival == UINT64_MAX);
+	assert_int_equal(heard.job.mode, MODE_RP2040_BOOT);
+	assert_int_equal(heard.job.bus, 3);
+	assert_int_equal(heard.job.device, 127);
+	assert_string_equal(heard.job.syspath, job.job.syspath);
+
+	buffer_done(&buffer);
+	wire_encode(&flashed, &buffer);
+	assert_int_equal(decode(&buffer, buffer.length, &heard), 0);
+	assert_true(heard.outcome.restarted);
+	assert_int_equal(heard.outcome.tally.units_total, 8);
+	assert_int_equal(heard.outcome.tally.units_identical, 3);
+	assert_int_equal(heard.outcome.tally.units_erased, 5);
+	assert_int_equal(heard.outcome.tally.bytes_read, 32768);
+	assert_int_equal(heard.outcome.tally.bytes_written, 20480);
+	assert_int_equal(heard.outcome.tally.recoveries, 1);
+	assert_string_equal(heard.outcome.sentence, flashed.outcome.sentence);
+}
+
+static void a_word_cut_short_or_drawn_out_is_garbage(void **unused)
+{
+	(void)unused;
+	for (size_t i = 0; i < ELEMENTSOF(all); i++) {
+		_cleanup_(buffer_done) struct buffer buffer = { 0 };
+		struct wire_message heard;
+		wire_encode(all[i], &buffer);
+		for (size_t length = 0; length < buffer.length; length++)
+			assert_int_equal(decode(&buffer, length, &heard), -EBADMSG);
+		buffer_put_u8(&buffer, 0);
+		assert_int_equal(decode(&buffer, buffer.length, &heard), -EBADMSG);
+	}
+}
+
+static void another_version_or_type_is_garbage(void **unused)
+{
+	(void)unused;
+	_cleanup_(buffer_done) struct buffer buffer = { 0 };
+	struct wire_message heard;
+	wire_encode(&stop, &buffer);
+	assert_int_equal(buffer.length, 2);
+	assert_int_equal(decode(&buffer, 2, &heard), 0);
+	buffer.data[0]++;
+	assert_int_equal(decode(&buffer, 2, &heard), -EBADMSG);
+	buffer.data[0]--;
+	for (unsigned type = 0; type < 256; type++) {
+		buffer.data[1] = (uint8_t)type;
+		assert_int_equal(decode(&buffer, 2, &heard), type == WIRE_STOP ? 0 : -EBADMSG);
+	}
+}
+
+static void values_out_of_range_are_garbage(void **unused)
+{
+	(void)unused;
+	struct wire_message message = job;
+	message.job.mode = MODE_NONE;
+	expect_violation(&message);
+	message.job.mode = _MODE_MAX;
+	expect_violation(&message);
+	message = evidence;
+	message.evidence.chip = _CHIP_MAX;
+	expect_violation(&message);
+	message = evidence;
+	message.evidence.content = _CONTENT_MAX;
+	expect_violation(&message);
+	message = progress;
+	message.progress.phase = _PHASE_MAX;
+	expect_violation(&message);
+	message = refused;
+	message.outcome.reason = _REASON_MAX;
+	expect_violation(&message);
+	message = flashed;
+	message.outcome.verification = _VERIFY_MAX;
+	expect_violation(&message);
+	message = flashed;
+	message.outcome.outcome = _OUTCOME_MAX;
+	expect_violation(&message);
+}
+
+static void a_truth_is_0_or_1(void **unused)
+{
+	(void)unused;
+	_cleanup_(buffer_done) struct buffer buffer = { 0 };
+	struct wire_message heard;
+	wire_encode(&go, &buffer);
+	for (unsigned value = 0; value < 256; value++) {
+		buffer.data[buffer.length - 1] = (uint8_t)value;
+		assert_int_equal(decode(&buffer, buffer.length, &heard), value < 2 ? 0 : -EBADMSG);
+	}
+}
+
+static void unknown_facts_are_facts(void **unused)
+{
+	(void)unused;
+	struct wire_message message = { .type = WIRE_EVIDENCE };
+	expect_accepted(&message);
+}
+
+static void a_syspath_leads_nowhere_but_into_sysfs(void **unused)
+{
+	(void)unused;
+	static const char *const wrong[] = { "", "/sys", "/dev/sda", "sys/devices",
+		"/sys/../dev/sda", "/sys/devices/..", "/sys/a\nb", "/sys/\x1b[2J", "/sys/\xff" };
+	for (size_t i = 0; i < ELEMENTSOF(wrong); i++) {
+		struct wire_message message = job;
+		snprintf(message.job.syspath, sizeof(message.job.syspath), "%s", wrong[i]);
+		expect_violation(&message);
+	}
+}
+
+static void progress_never_exceeds_its_total(void **unused)
+{
+	(void)unused;
+	struct wire_message message = progress;
+	message.progress.done_bytes = message.progress.total_bytes;
+	expect_accepted(&message);
+	message.progress.done_bytes++;
+	expect_violation(&message);
+}
+
+/* ---- the last word --------------------------------------------------------------------------- */
+
+static void a_success_has_no_reason_and_a_failure_has_one(void **unused)
+{
+	(void)unused;
+	struct wire_message message = flashed;
+	message.outcome.reason = REASON_VERIFY_FAILED;
+	expect_violation(&message);
+	for (unsigned outcome = OUTCOME_REFUSED; outcome <= OUTCOME_INTERRUPTED; outcome++) {
+		message = refused;
+		message.outcome.outcome = outcome;
+		expect_accepted(&message);
+		message.outcome.reason = REASON_NONE;
+		expect_violation(&message);
+	}
+	message = refused;
+	message.outcome.outcome = OUTCOME_NONE;
+	expect_violation(&message);
+}
+
+static void a_success_has_a_proof(void **unused)
+{
+	(void)unused;
+	struct wire_message message = flashed;
+	message.outcome.verification = VERIFY_NONE;
+	expect_violation(&message);
+	/* The hands cannot have seen the application run. */
+	message.outcome.verification = VERIFY_RUNNING;
+	expect_violation(&message);
+}
+
+static void identical_and_refused_mean_untouched(void **unused)
+{
+	(void)unused;
+	struct wire_message message = flashed;
+	message.outcome.outcome = OUTCOME_IDENTICAL;
+	message.outcome.tally.units_erased = 0;
+	message.outcome.tally.bytes_written = 0;
+	expect_accepted(&message);
+	message.outcome.tally.units_erased = 1;
+	expect_violation(&message);
+	message.outcome.tally.units_erased = 0;
+	message.outcome.tally.bytes_written = 1;
+	expect_violation(&message);
+	message = refused;
+	message.outcome.tally.bytes_written = 256;
+	expect_violation(&message);
+}
+
+static void more_units_identical_than_there_are_is_a_lie(void **unused)
+{
+	(void)unused;
+	struct wire_message message = flashed;
+	message.outcome.tally.units_identical = message.outcome.tally.units_total + 1;
+	expect_violation(&message);
+}
+
+static void a_sentence_is_made_plain_by_who_says_it(void **unused)
+{
+	(void)unused;
+	struct wire_message message = refused, heard;
+	_cleanup_(buffer_done) struct buffer buffer = { 0 };
+	strcpy(message.outcome.sentence, "the board says \x1b[2J and \xe2\x82"); /* cut inside */
+	wire_encode(&message, &buffer);
+	assert_int_equal(decode(&buffer, buffer.length, &heard), 0);
+	assert_string_equal(heard.outcome.sentence, "the board says ?[2J and ??");
+}
+
+static void a_sentence_that_is_not_plain_is_garbage(void **unused)
+{
+	(void)unused;
+	_cleanup_(buffer_done) struct buffer buffer = { 0 };
+	struct wire_message heard;
+	wire_encode(&refused, &buffer);
+	uint8_t *last = buffer.data + buffer.length - 1;
+	for (unsigned value = 0; value < 256; value++) {
+		*last = (uint8_t)value;
+		bool plain = value >= 0x20 && value < 0x7F;
+		assert_int_equal(decode(&buffer, buffer.length, &heard), plain ? 0 : -EBADMSG);
+	}
+}
+
+static void the_longest_words_fit_into_a_message(void **unused)
+{
+	(void)unused;
+	struct wire_message message = refused;
+	memset(message.outcome.sentence, 'x', WIRE_SENTENCE_MAX - 1);
+	_cleanup_(buffer_done) struct buffer buffer = { 0 };
+	struct wire_message heard;
+	wire_encode(&message, &buffer);
+	assert_true(buffer.length <= WIRE_MESSAGE_MAX);
+	assert_int_equal(decode(&buffer, buffer.length, &heard), 0);
+	assert_int_equal(strlen(heard.outcome.sentence), WIRE_SENTENCE_MAX - 1);
+}
+
+/* ---- the socket ------------------------------------------------------------------------------ */
+
+struct pair {
+	int mind;
+	int hands;
+	int fds_before;
+};
+
+static int open_fds(void)
+{
+	int count = 0;
+	DIR *directory = opendir("/proc/self/fd");
+	assert_non_null(directory);
+	while (readdir(directory))
+		count++;
+	closedir(directory);
+	return count;
+}
+
+static int connect_pair(void **state)
+{
+	struct pair *pair = calloc(1, sizeof(*pair));
+	int sockets[2];
+	if (!pair || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) < 0)
+		return -1;
+	pair->mind = sockets[0];
+	pair->hands = sockets[1];
+	pair->fds_before = open_fds();
+	*state = pair;
+	return 0;
+}
+
+static int part_pair(void **state)
+{
+	struct pair *pair = *state;
+	safe_close(pair->mind);
+	safe_close(pair->hands);
+	free(pair);
+	return 0;
+}
+
+/* Sends raw bytes with as many fds as wished. */
+static void send_raw(int socket, const void *bytes, size_t length, size_t fd_count)
+{
+	int fds[32];
+	for (size_t i = 0; i < fd_count; i++) {
+		fds[i] = open("/dev/null", O_RDONLY | O_CLOEXEC);
+		assert_true(fds[i] >= 0);
+	}
+	union {
+		struct cmsghdr alignment;
+		char bytes[CMSG_SPACE(sizeof(fds))];
+	} control = { 0 };
+	struct iovec data = { .iov_base = (void *)(uintptr_t)bytes, .iov_len = length };
+	struct msghdr header = { .msg_iov = &data, .msg_iovlen = 1 };
+	if (fd_count > 0) {
+		header.msg_control = &control;
+		header.msg_controllen = CMSG_SPACE(fd_count * sizeof(int));
+		struct cmsghdr *part = CMSG_FIRSTHDR(&header);
+		part->cmsg_level = SOL_SOCKET;
+		part->cmsg_type = SCM_RIGHTS;
+		part->cmsg_len = CMSG_LEN(fd_count * sizeof(int));
+		memcpy(CMSG_DATA(part), fds, fd_count * sizeof(int));
+	}
+	assert_int_equal(sendmsg(socket, &header, MSG_NOSIGNAL), length);
+	for (size_t i = 0; i < fd_count; i++)
+		close(fds[i]);
+}
+
+static void expect_garbage_and_no_leak(struct pair *pair)
+{
+	struct wire_message heard = { .type = 99 };
+	int fd = -77;
+	assert_int_equal(wire_receive(pair->hands, &heard, &fd), -EBADMSG);
+	assert_int_equal(heard.type, 99);
+	assert_int_equal(fd, -77);
+	assert_int_equal(open_fds(), pair->fds_before);
+}
+
+static void words_arrive_one_by_one(void **state)
+{
+	struct pair *pair = *state;
+	struct wire_message heard;
+	int fd = -77;
+	assert_int_equal(wire_send(pair->mind, &job, -1), 0);
+	assert_int_equal(wire_send(pair->mind, &stop, -1), 0);
+	assert_int_equal(wire_receive(pair->hands, &heard, &fd), 0);
+	assert_int_equal(heard.type, WIRE_JOB);
+	assert_int_equal(fd, -1);
+	assert_int_equal(wire_receive(pair->hands, &heard, &fd), 0);
+	assert_int_equal(heard.type, WIRE_STOP);
+	assert_int_equal(wire_receive(pair->hands, &heard, &fd), -EAGAIN);
+}
+
+static void the_image_comes_with_the_permission(void **state)
+{
+	struct pair *pair = *state;
+	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	assert_true(null >= 0);
+	assert_int_equal(wire_send(pair->mind, &go, null), 0);
+	close(null);
+	struct wire_message heard;
+	_cleanup_(closep) int fd = -1;
+	assert_int_equal(wire_receive(pair->hands, &heard, &fd), 0);
+	assert_int_equal(heard.type, WIRE_GO);
+	assert_true(fd >= 0);
+	assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+}
+
+static void a_permission_without_an_image_is_garbage(void **state)
+{
+	struct pair *pair = *state;
+	assert_int_equal(wire_send(pair->mind, &go, -1), 0);
+	expect_garbage_and_no_leak(pair);
+}
+
+static void an_fd_with_another_word_is_garbage(void **state)
+{
+	struct pair *pair = *state;
+	_cleanup_(buffer_done) struct buffer buffer = { 0 };
+	wire_encode(&progress, &buffer);
+	send_raw(pair->mind, buffer.data, buffer.length, 1);
+	expect_garbage_and_no_leak(pair);
+}
+
+static void more_fds_than_one_are_garbage(void **state)
+{
+	struct pair *pair = *state;
+	_cleanup_(buffer_done) struct buffer buffer = { 0 };
+	wire_encode(&go, &buffer);
+	static const size_t counts[] = { 2, 3, 8, 9, 10, 32 };
+	for (size_t i = 0; i < ELEMENTSOF(counts); i++) {
+		send_raw(pair->mind, buffer.data, buffer.length, counts[i]);
+		expect_garbage_and_no_leak(pair);
+	}
+}
+
+static void a_message_too_long_is_garbage(void **state)
+{
+	struct pair *pair = *state;
+	uint8_t bytes[WIRE_MESSAGE_MAX + 1] = { 1, WIRE_STOP };
+	send_raw(pair->mind, bytes, sizeof(bytes), 1);
+	expect_garbage_and_no_leak(pair);
+}
+
+/* A process that has no room left for the fd gets the word without it; that must not pass for one
+ * that came alone. */
+static void an_fd_that_was_dropped_on_the_way_is_noticed(void **state)
+{
+	struct pair *pair = *state;
+	_cleanup_(buffer_done) struct buffer buffer = { 0 };
+	wire_encode(&progress, &buffer);
+	send_raw(pair->mind, buffer.data, buffer.length, 1);
+
+	struct rlimit before, none;
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	none = (struct rlimit){ .rlim_cur = 0, .rlim_max = before.rlim_max };
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	struct wire_message heard;
+	int fd = -77;
+	int r = wire_receive(pair->hands, &heard, &fd);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	assert_int_equal(r, -EBADMSG);
+	assert_int_equal(fd, -77);
+}
+
+static void an_empty_message_leaks_nothing(void **state)
+{
+	struct pair *pair = *state;
+	struct wire_message heard;
+	int fd = -77;
+	send_raw(pair->mind, "", 0, 1);
+	assert_int_equal(wire_receive(pair->hands, &heard, &fd), WIRE_CLOSED);
+	assert_int_equal(fd, -77);
+	assert_int_equal(open_fds(), pair->fds_before);
+}
+
+static void noise_is_garbage(void **state)
+{
+	struct pair *pair = *state;
+	send_raw(pair->mind, "hello", 5, 0);
+	expect_garbage_and_no_leak(pair);
+	send_raw(pair->mind, "hello", 5, 1);
+	expect_garbage_and_no_leak(pair);
+}
+
+static void a_peer_that_left_is_noticed(void **state)
+{
+	struct pair *pair = *state;
+	struct wire_message heard;
+	int fd = -77;
+	assert_int_equal(wire_send(pair->mind, &stop, -1), 0);
+	pair->mind = safe_close(pair->mind);
+	/* Its last word is still heard. */
+	assert_int_equal(wire_receive(pair->hands, &heard, &fd), 0);
+	assert_int_equal(wire_receive(pair->hands, &heard, &fd), WIRE_CLOSED);
+	assert_int_equal(wire_send(pair->hands, &stop, -1), -EPIPE); /* and no SIGPIPE */
+}
+
+static void a_peer_that_left_without_listening_is_noticed(void **state)
+{
+	struct pair *pair = *state;
+	struct wire_message heard;
+	int fd = -77;
+	assert_int_equal(wire_send(pair->hands, &progress, -1), 0);
+	pair->mind = safe_close(pair->mind); /* unread words: the kernel answers with a reset */
+	assert_int_equal(wire_receive(pair->hands, &heard, &fd), WIRE_CLOSED);
+}
+
+#define SOCKET_STORY(name) cmocka_unit_test_setup_teardown(name, connect_pair, part_pair)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_is_said_is_what_is_heard),
+		cmocka_unit_test(every_value_arrives),
+		cmocka_unit_test(a_word_cut_short_or_drawn_out_is_garbage),
+		cmocka_unit_test(another_version_or_type_is_garbage),
+		cmocka_unit_test(values_out_of_range_are_garbage),
+		cmocka_unit_test(a_truth_is_0_or_1),
+		cmocka_unit_test(unknown_facts_are_facts),
+		cmocka_unit_test(a_syspath_leads_nowhere_but_into_sysfs),
+		cmocka_unit_test(progress_never_exceeds_its_total),
+		cmocka_unit_test(a_success_has_no_reason_and_a_failure_has_one),
+		cmocka_unit_test(a_success_has_a_proof),
+		cmocka_unit_test(identical_and_refused_mean_untouched),
+		cmocka_unit_test(more_units_identical_than_there_are_is_a_lie),
+		cmocka_unit_test(a_sentence_is_made_plain_by_who_says_it),
+		cmocka_unit_test(a_sentence_that_is_not_plain_is_garbage),
+		cmocka_unit_test(the_longest_words_fit_into_a_message),
+		SOCKET_STORY(words_arrive_one_by_one),
+		SOCKET_STORY(the_image_comes_with_the_permission),
+		SOCKET_STORY(a_permission_without_an_image_is_garbage),
+		SOCKET_STORY(an_fd_with_another_word_is_garbage),
+		SOCKET_STORY(more_fds_than_one_are_garbage),
+		SOCKET_STORY(a_message_too_long_is_garbage),
+		SOCKET_STORY(an_fd_that_was_dropped_on_the_way_is_noticed),
+		SOCKET_STORY(an_empty_message_leaks_nothing),
+		SOCKET_STORY(noise_is_garbage),
+		SOCKET_STORY(a_peer_that_left_is_noticed),
+		SOCKET_STORY(a_peer_that_left_without_listening_is_noticed),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
