@@ -410,7 +410,7 @@ static void admit(struct job *job)
 static void start_waiting_jobs(struct conduct *conduct)
 {
 	unsigned limit =
-		conduct->policy->jobs_at_once ? conduct->policy->jobs_at_once : JOBS_AT_ONCE;
+		conduct->policy->limits.jobs ? conduct->policy->limits.jobs : JOBS_AT_ONCE;
 	struct job *job;
 	while (!conduct->draining && (job = queue_next(conduct->queue, limit)))
 		admit(job);
@@ -540,6 +540,18 @@ bool conduct_is_idle(const struct conduct *conduct)
 const struct queue *conduct_queue(const struct conduct *conduct)
 {
 	return conduct->queue;
+}
+
+struct history *conduct_history(const struct conduct *conduct)
+{
+	(void)conduct;
+	return NULL;
+}
+
+int conduct_release(struct conduct *conduct, const char *place)
+{
+	(void)conduct, (void)place;
+	return -ENOENT;
 }
 
 const struct board_facts *conduct_facts(const struct conduct *conduct, const struct device *device)

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <systemd/sd-event.h>
 
+#include "daemon/history.h"
 #include "daemon/queue.h"
 #include "model/device.h"
 #include "model/policy.h"
@@ -39,6 +40,13 @@ void conduct_drain(struct conduct *conduct);
 bool conduct_is_idle(const struct conduct *conduct);
 
 const struct queue *conduct_queue(const struct conduct *conduct);
+
+/* The history, or NULL while none can be had: then nothing is written. */
+struct history *conduct_history(const struct conduct *conduct);
+
+/* A person ends the quarantine of a place; its budget starts anew. 0; -ENOENT: it is in none; other
+ * negative errno: could not be stored. */
+int conduct_release(struct conduct *conduct, const char *place) _must_check_;
 
 /* What is known of the board on a place from the last look at this arrival, or NULL. */
 const struct board_facts *conduct_facts(const struct conduct *conduct, const struct device *device);

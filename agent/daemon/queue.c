@@ -22,6 +22,7 @@ static struct job *job_free(struct job *job)
 	device_free(job->device);
 	device_free(job->successor);
 	free(job->rule);
+	free(job->board);
 	free(job->image_path);
 	free(job->application);
 	free(job->stop_sentence);

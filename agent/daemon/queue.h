@@ -31,6 +31,7 @@ struct job {
 
 	/* What the policy said when it permitted; the policy itself may be another by now. */
 	char *rule;
+	char *board; /* the policy's name for it; NULL: the rule names none */
 	char *image_path;
 	bool has_image;
 	struct digest digest;
@@ -38,7 +39,12 @@ struct job {
 	uint16_t expected_vid;
 	uint16_t expected_pid;
 
+	uint64_t resumes; /* the job whose unfinished write this one goes on with; 0: none */
+
 	enum job_phase phase;
+	uint64_t phase_usec[_PHASE_MAX]; /* how long each took */
+	uint64_t phase_began_usec; /* CLOCK_MONOTONIC */
+	uint64_t application_usec; /* from the restart to the application */
 	uint64_t done_bytes;
 	uint64_t total_bytes;
 	enum job_phase furthest_phase; /* that the bus was told of */
@@ -59,6 +65,7 @@ struct job {
 	enum verification verification;
 	struct job_tally tally;
 	uint64_t started_usec; /* CLOCK_MONOTONIC */
+	uint64_t started_realtime_usec; /* for people */
 	uint64_t permitted_usec;
 	uint64_t ended_usec;
 	uint64_t ended_realtime_usec; /* for people */

@@ -399,7 +399,7 @@ static void top_rules(struct parse *parse, const config_setting_t *setting, void
 static void limits_jobs(struct parse *parse, const config_setting_t *setting, void *unused)
 {
 	(void)unused;
-	parse->policy->jobs_at_once = (unsigned)want_number(parse, setting, 1, 64);
+	parse->policy->limits.jobs = (unsigned)want_number(parse, setting, 1, 64);
 }
 
 static void top_limits(struct parse *parse, const config_setting_t *setting, void *unused)

@@ -2,6 +2,7 @@
 /* Names of chips, modes and contents; see board.h. */
 #include <assert.h>
 #include <errno.h>
+#include <string.h>
 
 #include "base/text.h"
 #include "model/board.h"
@@ -78,4 +79,14 @@ const char *content_name(enum flash_content content)
 {
 	assert(content < _CONTENT_MAX);
 	return content_names[content];
+}
+
+bool board_id_is_valid(const char *id)
+{
+	size_t length = strlen(id);
+	if (length == 0)
+		return true;
+	return length % 2 == 0 && length < BOARD_ID_TEXT &&
+	       strspn(id, "0123456789ABCDEF") == length && strspn(id, "0") < length &&
+	       strspn(id, "F") < length;
 }

@@ -50,10 +50,21 @@ enum flash_content {
 
 const char *content_name(enum flash_content content);
 
+/* Hexadecimal digits of an id of at most 128 bits, and the end. */
+#define BOARD_ID_TEXT 33
+
 /* The evidence of a probe. */
 struct board_facts {
 	enum chip chip;
 	uint32_t rom_revision; /* 0 = unknown; RP2040: 1 = B0, 2 = B1, 3 = B2 */
 	uint64_t flash_size_bytes; /* 0 = unknown */
 	enum flash_content content;
+	/* Upper-case hexadecimal, "" = unknown. RP2040: its flash chip's id; RP2350: its own. Both
+	 * are what the board's Klipper or SDK application shows as its USB serial. */
+	char unique_id[BOARD_ID_TEXT];
+	bool is_partitioned; /* an RP2350 whose flash holds a partition table */
 };
+
+/* "" or an even number of upper-case hexadecimal digits that names one board: not all zeros or all
+ * ones, which a silent wire shows. */
+bool board_id_is_valid(const char *id);

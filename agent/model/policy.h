@@ -55,6 +55,18 @@ struct policy_rule {
 	bool flash_present; /* also boards that were there before the service */
 	bool force;
 	uint64_t flash_size_bytes; /* of the boards that this rule means; 0: not stated */
+	unsigned limit; /* boards that it may write within `within_usec`; 0: any number */
+	uint64_t within_usec;
+};
+
+/* What a policy sets bounds to; 0: the default of whoever applies it. */
+struct policy_limits {
+	unsigned jobs; /* at once */
+	unsigned jobs_per_hub; /* at once, of boards on one hub */
+	unsigned attempts; /* begun and not ended well, of one image at one place, in a row */
+	unsigned returns; /* of one board to its boot mode at once after a good end, in a row */
+	unsigned history_days;
+	unsigned history_jobs;
 };
 
 struct policy {
@@ -62,7 +74,7 @@ struct policy {
 	size_t board_count;
 	struct policy_rule *rules;
 	size_t rule_count;
-	unsigned jobs_at_once; /* 0: the default */
+	struct policy_limits limits;
 };
 
 struct policy *policy_new(void);

@@ -14,6 +14,8 @@ static const char *const names[_REASON_MAX] = {
 	[REASON_PRESENT_AT_START] = "present-at-start",
 	[REASON_IDENTITY_UNKNOWN] = "identity-unknown",
 	[REASON_POLICY_INVALID] = "policy-invalid",
+	[REASON_LIMIT] = "limit",
+	[REASON_QUARANTINED] = "quarantined",
 	[REASON_IMAGE_MISSING] = "image-missing",
 	[REASON_IMAGE_AMBIGUOUS] = "image-ambiguous",
 	[REASON_IMAGE_UNREADABLE] = "image-unreadable",
@@ -29,6 +31,8 @@ static const char *const names[_REASON_MAX] = {
 	[REASON_NO_BOOT2] = "no-boot2",
 	[REASON_BAD_BOOT2] = "bad-boot2",
 	[REASON_NO_VECTOR_TABLE] = "no-vector-table",
+	[REASON_NO_IMAGE_DEF] = "no-image-def",
+	[REASON_PARTITIONED] = "partitioned",
 	[REASON_UNSUPPORTED] = "unsupported",
 	[REASON_BOARD_LEFT] = "board-left",
 	[REASON_BOARD_CHANGED] = "board-changed",
@@ -44,6 +48,8 @@ static const char *const names[_REASON_MAX] = {
 	[REASON_WORKER_SILENT] = "worker-silent",
 	[REASON_WIRE_VIOLATION] = "wire-violation",
 	[REASON_NO_WORKER] = "no-worker",
+	[REASON_NOT_RECORDED] = "not-recorded",
+	[REASON_SERVICE_LOST] = "service-lost",
 	[REASON_INTERNAL] = "internal",
 };
 

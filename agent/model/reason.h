@@ -18,6 +18,8 @@ enum reason_code {
 	REASON_PRESENT_AT_START, /* was there before we came, and the rule is for arrivals */
 	REASON_IDENTITY_UNKNOWN, /* a rule may or may not mean this board; nobody can tell */
 	REASON_POLICY_INVALID,
+	REASON_LIMIT, /* the rule's own limit is spent */
+	REASON_QUARANTINED, /* the place's budget is spent; a person must release it */
 
 	/* the image as a file */
 	REASON_IMAGE_MISSING,
@@ -37,6 +39,8 @@ enum reason_code {
 	REASON_NO_BOOT2,
 	REASON_BAD_BOOT2,
 	REASON_NO_VECTOR_TABLE,
+	REASON_NO_IMAGE_DEF, /* an RP2350 would not start it */
+	REASON_PARTITIONED, /* the board's flash holds a partition table */
 	REASON_UNSUPPORTED, /* the backend cannot write this kind of board yet */
 
 	/* the job */
@@ -54,6 +58,8 @@ enum reason_code {
 	REASON_WORKER_SILENT, /* stopped by the mind */
 	REASON_WIRE_VIOLATION,
 	REASON_NO_WORKER, /* none could be started */
+	REASON_NOT_RECORDED, /* what was to be written could not be stored first */
+	REASON_SERVICE_LOST, /* the service ended, or the power, in the middle of the job */
 	REASON_INTERNAL, /* out of memory and the like */
 	_REASON_MAX,
 };

@@ -8,7 +8,7 @@
 #include "base/text.h"
 #include "model/wire.h"
 
-#define WIRE_VERSION 1
+#define WIRE_VERSION 2
 
 /* ---- encode ------------------------------------------------------------------------------ */
 
@@ -38,6 +38,8 @@ static void put_evidence(struct buffer *buffer, const struct board_facts *facts)
 	buffer_put_u32(buffer, facts->rom_revision);
 	buffer_put_u64(buffer, facts->flash_size_bytes);
 	buffer_put_u8(buffer, (uint8_t)facts->content);
+	buffer_put_string(buffer, facts->unique_id);
+	buffer_put_u8(buffer, facts->is_partitioned);
 }
 
 static void put_outcome(struct buffer *buffer, const struct wire_outcome *outcome)
@@ -128,7 +130,9 @@ static bool take_evidence(struct cursor *cursor, struct board_facts *facts)
 	facts->rom_revision = cursor_u32(cursor);
 	facts->flash_size_bytes = cursor_u64(cursor);
 	facts->content = take_enum(cursor, _CONTENT_MAX);
-	return true;
+	cursor_string(cursor, facts->unique_id, sizeof(facts->unique_id));
+	facts->is_partitioned = take_bool(cursor);
+	return board_id_is_valid(facts->unique_id);
 }
 
 static bool take_progress(struct cursor *cursor, struct wire_progress *progress)
