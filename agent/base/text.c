@@ -3,6 +3,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/text.h"
@@ -145,6 +146,28 @@ int text_parse_vid_pid(const char *text, uint16_t *ret_vid, uint16_t *ret_pid)
 	*ret_vid = (uint16_t)strtoul(text, NULL, 16);
 	*ret_pid = (uint16_t)strtoul(text + 5, NULL, 16);
 	return 0;
+}
+
+int text_parse_span(const char *text, uint64_t *ret_usec)
+{
+	static const struct {
+		const char *unit;
+		uint64_t seconds;
+	} units[] = { { "s", 1 }, { "min", 60 }, { "h", 3600 }, { "d", 86400 }, { "w", 604800 } };
+	const uint64_t most = 3653ull * 86400;
+	size_t digits = strspn(text, "0123456789");
+	if (digits == 0 || digits > 9)
+		return -EINVAL;
+	uint64_t number = strtoul(text, NULL, 10);
+	for (size_t i = 0; i < ELEMENTSOF(units); i++) {
+		if (strcmp(text + digits, units[i].unit) != 0)
+			continue;
+		if (number == 0 || number * units[i].seconds > most)
+			return -EINVAL;
+		*ret_usec = number * units[i].seconds * 1000000;
+		return 0;
+	}
+	return -EINVAL;
 }
 
 int text_lookup(const char *const *table, size_t entries, const char *text)

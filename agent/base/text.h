@@ -39,6 +39,10 @@ void text_hex(const void *bytes, size_t length, char *ret);
 /* "2e8a:0003", exactly four hexadecimal digits each. 0 or -EINVAL. */
 int text_parse_vid_pid(const char *text, uint16_t *ret_vid, uint16_t *ret_pid) _must_check_;
 
+/* A span of time as "90s", "30min", "2h", "7d" or "2w", more than nothing and at most ten years. 0
+ * or -EINVAL. */
+int text_parse_span(const char *text, uint64_t *ret_usec) _must_check_;
+
 /* Looks `text` up in a table of names; its index, or -EINVAL. NULL entries never match. */
 int text_lookup(const char *const *table, size_t entries, const char *text);
 

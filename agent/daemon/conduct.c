@@ -409,8 +409,7 @@ static void admit(struct job *job)
 
 static void start_waiting_jobs(struct conduct *conduct)
 {
-	unsigned limit =
-		conduct->policy->limits.jobs ? conduct->policy->limits.jobs : JOBS_AT_ONCE;
+	unsigned limit = conduct->policy->limits.jobs ? conduct->policy->limits.jobs : JOBS_AT_ONCE;
 	struct job *job;
 	while (!conduct->draining && (job = queue_next(conduct->queue, limit)))
 		admit(job);

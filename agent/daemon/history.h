@@ -67,9 +67,8 @@ struct intent {
 };
 
 /* Stores the job, its intent and the place's record in one transaction, before the first erase. */
-int history_store_intent(
-	struct history *history, const struct job *job, const struct place_record *record)
-	_must_check_;
+int history_store_intent(struct history *history, const struct job *job,
+	const struct place_record *record) _must_check_;
 
 /* Stores the ended job and the place's record; with `is_proved`, the place's intent is gone too.
  * One transaction. */
@@ -90,8 +89,8 @@ int history_close_unfinished(struct history *history,
 	_must_check_;
 
 /* Boards written (outcome flashed) by a rule, in jobs that began at this time or later. */
-int history_count_flashed(struct history *history, const char *rule, uint64_t since_usec,
-	uint64_t *ret) _must_check_;
+int history_count_flashed(
+	struct history *history, const char *rule, uint64_t since_usec, uint64_t *ret) _must_check_;
 
 /* ---- looking back -------------------------------------------------------------------------- */
 

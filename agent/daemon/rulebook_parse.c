@@ -293,6 +293,19 @@ static void flash_flash_size(struct parse *p, const config_setting_t *s, void *r
 		(uint64_t)want_number(p, s, 4096, 16 << 20);
 }
 
+static void flash_limit(struct parse *p, const config_setting_t *s, void *rule)
+{
+	((struct policy_rule *)rule)->limit = (unsigned)want_number(p, s, 1, 1000000);
+}
+
+static void flash_within(struct parse *parse, const config_setting_t *setting, void *rule)
+{
+	const char *text = want_string(parse, setting);
+	if (text && text_parse_span(text, &((struct policy_rule *)rule)->within_usec) < 0)
+		complain(parse, setting,
+			"within wants a span of time as \"90s\", \"30min\", \"2h\" or \"7d\"");
+}
+
 static const struct key flash_keys[] = {
 	{ "image", flash_image },
 	{ "expect", flash_expect },
@@ -300,6 +313,8 @@ static const struct key flash_keys[] = {
 	{ "present", flash_present },
 	{ "force", flash_force },
 	{ "flash_size", flash_flash_size },
+	{ "limit", flash_limit },
+	{ "within", flash_within },
 };
 
 static void rule_name(struct parse *p, const config_setting_t *s, void *rule)
@@ -370,6 +385,9 @@ static void parse_rule(struct parse *parse, const config_setting_t *setting)
 		complain(parse, setting, "a rule has either flash = { … } or ignore = true");
 	if (flash && !rule->image)
 		complain(parse, setting, "flash names no image; add image = \"…\"");
+	if ((rule->limit > 0) != (rule->within_usec > 0))
+		complain(parse, setting,
+			"limit and within belong together, as limit = 24; within = \"2h\"");
 }
 
 static void take_list(struct parse *parse, const config_setting_t *setting,
@@ -396,16 +414,55 @@ static void top_rules(struct parse *parse, const config_setting_t *setting, void
 	take_list(parse, setting, parse_rule);
 }
 
-static void limits_jobs(struct parse *parse, const config_setting_t *setting, void *unused)
+/* One bound: its key, its place, and what it may be. */
+static void take_limit(
+	struct parse *parse, const config_setting_t *setting, unsigned *ret, unsigned most)
 {
-	(void)unused;
-	parse->policy->limits.jobs = (unsigned)want_number(parse, setting, 1, 64);
+	*ret = (unsigned)want_number(parse, setting, 1, most);
+}
+
+static void limits_jobs(struct parse *p, const config_setting_t *s, void *limits)
+{
+	take_limit(p, s, &((struct policy_limits *)limits)->jobs, 64);
+}
+
+static void limits_jobs_per_hub(struct parse *p, const config_setting_t *s, void *limits)
+{
+	take_limit(p, s, &((struct policy_limits *)limits)->jobs_per_hub, 64);
+}
+
+static void limits_attempts(struct parse *p, const config_setting_t *s, void *limits)
+{
+	take_limit(p, s, &((struct policy_limits *)limits)->attempts, 1000000);
+}
+
+static void limits_returns(struct parse *p, const config_setting_t *s, void *limits)
+{
+	take_limit(p, s, &((struct policy_limits *)limits)->returns, 1000000);
+}
+
+static void limits_history_days(struct parse *p, const config_setting_t *s, void *limits)
+{
+	take_limit(p, s, &((struct policy_limits *)limits)->history_days, 36500);
+}
+
+static void limits_history_jobs(struct parse *p, const config_setting_t *s, void *limits)
+{
+	take_limit(p, s, &((struct policy_limits *)limits)->history_jobs, 100000000);
 }
 
 static void top_limits(struct parse *parse, const config_setting_t *setting, void *unused)
 {
-	static const struct key keys[] = { { "jobs", limits_jobs } };
-	take_group(parse, setting, keys, ELEMENTSOF(keys), unused);
+	static const struct key keys[] = {
+		{ "jobs", limits_jobs },
+		{ "jobs_per_hub", limits_jobs_per_hub },
+		{ "attempts", limits_attempts },
+		{ "returns", limits_returns },
+		{ "history_days", limits_history_days },
+		{ "history_jobs", limits_history_jobs },
+	};
+	(void)unused;
+	take_group(parse, setting, keys, ELEMENTSOF(keys), &parse->policy->limits);
 }
 
 static const struct key top_keys[] = {

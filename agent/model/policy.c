@@ -115,12 +115,34 @@ static enum match match_chip(
 	return facts ? MATCH_YES : MATCH_MAYBE;
 }
 
-/* The serial of an RP2040 in boot mode is its ROM's and names no board; an RP2350 keeps the one
- * of its application (bootrom, nsboot_usb_client.c). */
-static bool serial_is_identity(const struct device *device)
+/* A chip id of an RP2350; a board whose maker gave it other texts (OTP "white label") may show any
+ * serial. */
+static bool looks_like_chip_id(const char *serial)
 {
-	return device->mode != MODE_RP2040_BOOT && *device->serial &&
-	       !policy_serial_is_shared(device->serial);
+	return strlen(serial) == 16 && board_id_is_valid(serial);
+}
+
+/*
+ * Does the board carry this serial? The id that a probe read from the chip decides; before that the
+ * serial of the USB device may, where it is the board's own. In boot mode an RP2040 shows its ROM's
+ * (usb_boot_device.c) and an RP2350 the one of its application (nsboot_usb_client.c).
+ */
+static enum match match_serial(const char *serial, const struct device *device,
+	const struct board_facts *facts, const char **ret_why)
+{
+	*ret_why = "the board's serial is another";
+	if (facts && *facts->unique_id)
+		return strcasecmp(serial, facts->unique_id) == 0 ? MATCH_YES : MATCH_NO;
+	bool is_own = device->mode != MODE_RP2040_BOOT && *device->serial &&
+		      !policy_serial_is_shared(device->serial);
+	if (is_own && strcasecmp(serial, device->serial) == 0)
+		return MATCH_YES;
+	if (is_own && (device->mode != MODE_RP2350_BOOT || looks_like_chip_id(device->serial)))
+		return MATCH_NO;
+	*ret_why = facts ? "the board shows no id of its own, so nobody can tell which one it is; "
+			   "match it by path instead"
+			 : "which board it is shows only when it is looked at";
+	return MATCH_MAYBE;
 }
 
 static enum match match_board(const struct policy_board *board, const struct device *device,
@@ -131,19 +153,15 @@ static enum match match_board(const struct policy_board *board, const struct dev
 		*ret_why = "the board's chip is another";
 		return MATCH_NO;
 	}
-	if (board->serial && serial_is_identity(device)) {
-		if (strcasecmp(board->serial, device->serial) == 0)
-			return match;
-		*ret_why = "the board's serial is another";
-		return MATCH_NO;
-	}
-	if (device->mode == MODE_NONE) {
+	enum match serial = MATCH_MAYBE;
+	*ret_why = "this mode does not show what the policy knows the board by; give its serial";
+	if (board->serial)
+		serial = match_serial(board->serial, device, facts, ret_why);
+	if (serial == MATCH_MAYBE && device->mode == MODE_NONE) {
 		*ret_why = "not in a boot mode";
 		return MATCH_NO;
 	}
-	*ret_why = "this mode shows no serial of the board's own, so nobody can tell which board "
-		   "it is; match it by path instead";
-	return MATCH_MAYBE;
+	return weaker(match, serial);
 }
 
 enum match policy_match(const struct policy *policy, const struct policy_rule *rule,

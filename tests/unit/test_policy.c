@@ -114,6 +114,43 @@ static void a_board_that_cannot_be_told_apart_is_refused(void **state)
 	assert_string_equal(name, "eddy");
 }
 
+/* The id that the probe read from the flash chip is what tells them apart. */
+static void an_rp2040_is_known_by_the_id_of_its_flash_chip(void **state)
+{
+	(void)state;
+	char name[64];
+	const char *text =
+		"boards = ({ name = \"eddy\"; chip = \"rp2040\"; serial = \"504450610847861c\"; });"
+		"rules = ({ name = \"eddy\"; match = { board = \"eddy\"; }; flash = { image = \"a\"; }; },"
+		"{ name = \"rest\"; match = { }; flash = { image = \"b\"; }; });";
+	struct device device = board_at(MODE_RP2040_BOOT, PLACE);
+	const struct board_facts eddy = { .chip = CHIP_RP2040, .unique_id = "504450610847861C" };
+	const struct board_facts twin = { .chip = CHIP_RP2040, .unique_id = "504450610847861D" };
+	assert_int_equal(decide(text, &device, &eddy, name), VERDICT_FLASH);
+	assert_string_equal(name, "eddy");
+	assert_int_equal(decide(text, &device, &twin, name), VERDICT_FLASH);
+	assert_string_equal(name, "rest");
+}
+
+/* The maker of a board may have given it another USB serial (OTP white label): only the look tells.
+ */
+static void what_an_rp2350_says_over_usb_yields_to_its_chip_id(void **state)
+{
+	(void)state;
+	char name[64];
+	const char *text = "boards = ({ name = \"mine\"; serial = \"0123ABCD0123ABCD\"; });"
+			   "rules = ({ name = \"mine\"; match = { board = \"mine\"; }; flash = { "
+			   "image = \"a\"; }; });";
+	const struct board_facts mine = { .chip = CHIP_RP2350, .unique_id = "0123ABCD0123ABCD" };
+	const struct board_facts other = { .chip = CHIP_RP2350, .unique_id = "1123ABCD0123ABCD" };
+	struct device device = board_at(MODE_RP2350_BOOT, PLACE);
+	device.serial = (char *)"ACME-7";
+	assert_int_equal(decide(text, &device, NULL, name), VERDICT_PROBE);
+	assert_int_equal(decide(text, &device, &mine, name), VERDICT_FLASH);
+	device.serial = (char *)"0123ABCD0123ABCD";
+	assert_int_equal(decide(text, &device, &other, name), VERDICT_NO_RULE);
+}
+
 static void a_board_of_another_chip_is_passed_over(void **state)
 {
 	(void)state;
@@ -192,6 +229,8 @@ int main(void)
 		cmocka_unit_test(a_port_is_for_people_and_still_matches),
 		cmocka_unit_test(a_board_that_cannot_be_told_apart_is_refused),
 		cmocka_unit_test(a_board_of_another_chip_is_passed_over),
+		cmocka_unit_test(an_rp2040_is_known_by_the_id_of_its_flash_chip),
+		cmocka_unit_test(what_an_rp2350_says_over_usb_yields_to_its_chip_id),
 		cmocka_unit_test(an_rp2350_is_known_by_its_own_serial),
 		cmocka_unit_test(an_unproved_chip_is_never_enough),
 		cmocka_unit_test(boards_that_were_there_are_reported),

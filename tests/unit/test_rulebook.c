@@ -102,6 +102,14 @@ static void complaints_name_file_line_and_fix(void **state)
 		":2:", "wants a text in quotes");
 	refused(shelf, "limits = { jobs = 0; };", ":1:", "wants a whole number from 1 to 64");
 	refused(shelf, "limits = { jobs = 0xE48BFF56; };", ":1:", "wants a whole number");
+	refused(shelf, "limits = {\nattempts = 0; };", ":2:", "from 1 to 1000000");
+	refused(shelf,
+		"rules = (\n{ name = \"r\"; match = { }; flash = { image = \"a\"; limit = 3; }; });",
+		":2:", "belong together");
+	refused(shelf,
+		"rules = (\n{ name = \"r\"; match = { }; flash = { image = \"a\"; limit = 3; "
+		"within = \"2 hours\"; }; });",
+		":2:", "a span of time");
 	refused(shelf, "\n@include \"/etc/passwd\"\n", ":2:", "@include is not allowed");
 	refused(shelf,
 		"rules = (\n{ name = \"r\"; match = { vid_pid = \"2e8a\"; }; ignore = true; });",

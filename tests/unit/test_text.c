@@ -141,6 +141,23 @@ static void ids_are_read_strictly(void **unused)
 	assert_int_equal(pid, 0x0003);
 }
 
+static void spans_of_time_name_their_unit(void **unused)
+{
+	(void)unused;
+	uint64_t usec = 7;
+	assert_int_equal(text_parse_span("90s", &usec), 0);
+	assert_int_equal(usec, 90000000);
+	assert_int_equal(text_parse_span("2h", &usec), 0);
+	assert_int_equal(usec, 7200000000);
+	assert_int_equal(text_parse_span("520w", &usec), 0);
+	static const char *const wrong[] = { "", "2", "h", "2 h", "-2h", "2hours", "0s", "0x2h",
+		"99999999w", "18446744073709551616s", "1.5h", "2h30min" };
+	usec = 7;
+	for (size_t i = 0; i < ELEMENTSOF(wrong); i++)
+		assert_int_equal(text_parse_span(wrong[i], &usec), -EINVAL);
+	assert_int_equal(usec, 7); /* untouched by failure */
+}
+
 static void names_are_looked_up_whole(void **unused)
 {
 	(void)unused;
@@ -167,6 +184,7 @@ int main(void)
 		cmocka_unit_test(text_grows_by_appending),
 		cmocka_unit_test(bytes_become_hexadecimal),
 		cmocka_unit_test(ids_are_read_strictly),
+		cmocka_unit_test(spans_of_time_name_their_unit),
 		cmocka_unit_test(names_are_looked_up_whole),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

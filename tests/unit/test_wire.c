@@ -27,7 +27,8 @@ static const struct wire_message evidence = {
 	.evidence = { .chip = CHIP_RP2040,
 		.rom_revision = 3,
 		.flash_size_bytes = 2 << 20,
-		.content = CONTENT_BOOTABLE },
+		.content = CONTENT_BOOTABLE,
+		.unique_id = "504450610847861C" },
 };
 static const struct wire_message progress = {
 	.type = WIRE_PROGRESS,
@@ -165,6 +166,13 @@ static void values_out_of_range_are_garbage(void **unused)
 	message = evidence;
 	message.evidence.content = _CONTENT_MAX;
 	expect_violation(&message);
+	static const char *const no_ids[] = { "504450610847861c", "123", "0000", "FFFFFFFF",
+		"E6\n0" };
+	for (size_t i = 0; i < ELEMENTSOF(no_ids); i++) {
+		message = evidence;
+		strcpy(message.evidence.unique_id, no_ids[i]);
+		expect_violation(&message);
+	}
 	message = progress;
 	message.progress.phase = _PHASE_MAX;
 	expect_violation(&message);
