@@ -55,7 +55,7 @@ check: test-programs
 check-all:
 	$(Q)tests/install-packages build demo test vm
 	$(Q)$(MAKE) --no-print-directory test-programs
-	$(Q)B=$(B) tests/run law unit fuzz units stories warnings sanitized vm
+	$(Q)B=$(B) tests/run law unit fuzz units stories valgrind warnings sanitized vm
 
 .PHONY: demo
 demo:

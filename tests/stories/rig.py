@@ -9,6 +9,7 @@ import json
 import os
 import pathlib
 import re
+import shlex
 import signal
 import socket
 import subprocess
@@ -23,6 +24,9 @@ RELOADED = "are in force|policies not taken"
 # The world of the programs under test: the emulated devices are put before libc.
 EMULATED = dict(os.environ, LD_PRELOAD=os.environ["PLUGFLASH_PRELOAD"])
 DIES_WITH_US = ["setpriv", "--pdeathsig", "KILL"]
+
+# What the mind is run by, such as valgrind and its options; "" for nothing.
+UNDER = shlex.split(os.environ.get("PLUGFLASH_MIND_UNDER", ""))
 
 
 def place_of(port):
@@ -102,6 +106,11 @@ class Lines:
         with self._news:
             return len(self.lines)
 
+    def all(self, limit=LIMIT):
+        """Everything, once the program has ended."""
+        self._thread.join(limit)
+        return self.lines
+
 
 class Rig:
     """A fresh scene: no board, no policy, no firmware; start() begins the service."""
@@ -166,7 +175,7 @@ class Rig:
             notify.bind(str(path))
             notify.settimeout(LIMIT)
             self._mind = subprocess.Popen(
-                [*DIES_WITH_US, BUILD / "plugflashd", f"--policy-dir={self.policies}",
+                [*DIES_WITH_US, *UNDER, BUILD / "plugflashd", f"--policy-dir={self.policies}",
                  f"--worker={self.root / 'worker'}"],
                 env=dict(EMULATED, STATE_DIRECTORY=str(self.root / "state"),
                          NOTIFY_SOCKET=str(path)),
@@ -199,12 +208,22 @@ class Rig:
                 self.bench.ask("await", place, "absent")
             except RuntimeError:
                 pass  # has left by itself
-        if self._mind:
-            self.stop_mind(signal.SIGKILL)
-        if self._workers:
-            os.killpg(self._workers.pid, signal.SIGKILL)
-            self._workers.wait(LIMIT)
-        self.bench.close()
+        try:
+            if self._mind and UNDER:
+                self._stop_observed_mind()
+            elif self._mind:
+                self.stop_mind(signal.SIGKILL)
+        finally:
+            if self._workers:
+                os.killpg(self._workers.pid, signal.SIGKILL)
+                self._workers.wait(LIMIT)
+            self.bench.close()
+
+    def _stop_observed_mind(self):
+        """It must end by itself: only then does whoever watches it say what he has found."""
+        status = self.stop_mind()
+        if status != 0:
+            raise AssertionError("\n".join([f"the mind ended with {status}", *self.said.all()]))
 
     # ---- what can be seen
 
