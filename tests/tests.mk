@@ -40,8 +40,13 @@ $(B)/tests/bench-vhci: $(B)/tests/emu/vhci_bench.o $(EMU_CORE) $(TEST_ARCHIVES)
 	@echo "  LINK  $(@F)"
 	$(Q)$(CC) $(TEST_CFLAGS) -o $@ $^ $(ALL_LDFLAGS) -pthread $(call pkg_libs,$(TEST_LIBS))
 
+$(B)/tests/fast_clock.so: tests/stories/fast_clock.c
+	@mkdir -p $(@D)
+	@echo "  LINK  $(@F)"
+	$(Q)$(CC) $(TEST_CFLAGS) -fPIC -shared -o $@ $<
+
 .PHONY: test-programs
-test-programs: all $(UNIT_TESTS) $(REPLAYS) $(BENCHES)
+test-programs: all $(UNIT_TESTS) $(REPLAYS) $(BENCHES) $(B)/tests/fast_clock.so
 
 .PHONY: law
 law:

@@ -29,6 +29,14 @@ DIES_WITH_US = ["setpriv", "--pdeathsig", "KILL"]
 UNDER = shlex.split(os.environ.get("PLUGFLASH_MIND_UNDER", ""))
 
 
+def with_fast_clock(speed):
+    """The environment of a program whose monotonic clock runs this many times as fast."""
+    if speed == 1:
+        return EMULATED
+    preload = f"{BUILD / 'tests/fast_clock.so'}:{EMULATED['LD_PRELOAD']}"
+    return dict(EMULATED, LD_PRELOAD=preload, FAST_CLOCK=str(speed))
+
+
 def place_of(port):
     """udev's ID_PATH for a port of the emulated hub."""
     return f"pci-0000:00:14.0-usb-0:{port}"
@@ -150,9 +158,9 @@ class Rig:
     def unplug(self, place=1):
         self.bench.ask("unplug", place)
 
-    def start(self):
+    def start(self, **options):
         self.start_workers()
-        self.start_mind()
+        self.start_mind(**options)
 
     def start_workers(self):
         """systemd-socket-activate gives its children nothing but what it is told to."""
@@ -167,8 +175,9 @@ class Rig:
         self.workers_said = Lines(self._workers.stdout)
         self.workers_said.wait("Listening on")
 
-    def start_mind(self):
-        """Returns when the service says READY=1, as systemd would hear it."""
+    def start_mind(self, clock_speed=1):
+        """Returns when the service says READY=1, as systemd would hear it. With a fast clock its
+        patience is over sooner: for who is silent on purpose only, since all others work no faster."""
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
             path = self.root / "notify"
             path.unlink(missing_ok=True)
@@ -177,7 +186,7 @@ class Rig:
             self._mind = subprocess.Popen(
                 [*DIES_WITH_US, *UNDER, BUILD / "plugflashd", f"--policy-dir={self.policies}",
                  f"--worker={self.root / 'worker'}"],
-                env=dict(EMULATED, STATE_DIRECTORY=str(self.root / "state"),
+                env=dict(with_fast_clock(clock_speed), STATE_DIRECTORY=str(self.root / "state"),
                          NOTIFY_SOCKET=str(path)),
                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
             self.said = Lines(self._mind.stdout)

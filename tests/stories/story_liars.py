@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""A worker that a board has taken over: the mind believes nothing that it must not believe."""
+"""A worker that a board has taken over: the mind believes nothing that it must not believe, and waits
+for nobody for ever."""
 import socket
 import threading
 
@@ -33,13 +34,17 @@ class Liar:
         self._door.close()
 
 
+# Half a minute of patience is over in some two seconds.
+FAST = 15
+
+
 class Liars(Story):
-    def tell(self, *words):
+    def tell(self, *words, clock_speed=1):
         self.rig.write_firmware("widget.uf2", images.uf2(self.image))
         self.rig.write_policy(BENCH.format(more=""))
         liar = Liar(self.rig.root / "worker", *words)
         self.addCleanup(liar.close)
-        self.rig.start_mind()
+        self.rig.start_mind(clock_speed)
         self.rig.plug()
         return self.rig.end_of_job(place_of(1))
 
@@ -54,3 +59,8 @@ class Liars(Story):
 
     def test_a_message_with_something_behind_it_is_garbage(self):
         self.assertIn("garbage", self.tell(lambda job: job + b"\0"))
+
+    def test_one_that_never_says_a_word_is_given_up(self):
+        """As does one that hangs in its probe."""
+        self.assertIn("fell silent", self.tell(clock_speed=FAST))
+        self.assertEqual(self.state()["sectors_erased"], 0)

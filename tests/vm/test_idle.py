@@ -5,9 +5,9 @@ import re
 import subprocess
 
 import guest
-from vm_story import Story, figure
+from vm_story import IS_FULL, Story, figure
 
-QUIET_SECONDS = 125
+QUIET_SECONDS = 125 if IS_FULL else 65
 MEBIBYTE = 1024 * 1024
 
 

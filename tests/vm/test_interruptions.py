@@ -1,9 +1,16 @@
 # SPDX-License-Identifier: MIT
 """Something is cut in the middle of writing: the cable, the hands, the mind. Whatever it was, the
 board ends verified or in boot mode, and the next chance heals it."""
+import os
+import signal
+
+import guest
 import images
 import names
 from vm_story import ENDS, Story
+
+# What the board was told before the worker hung is still done.
+PAGES_OF_ONE_COMMAND = 16
 
 
 class Interruptions(Story):
@@ -42,6 +49,23 @@ class Interruptions(Story):
         self.bench.replug(1)
         self.assertEqual(self.end_of_job(place, since)[names.FIELD_OUTCOME], "flashed")
         self.assert_holds_the_image(1)
+
+    def test_the_worker_hangs(self):
+        """It is given up; and when it wakes, on a board that it no longer has, it writes no more."""
+        self.rig.stop_service()
+        self.rig.hurry_service(15)
+        self.rig.start_service()
+        place = self.plug_and_write_half()
+        worker, = self.rig.worker_pids()
+        os.kill(worker, signal.SIGSTOP)
+        end = self.end_of_job(place)
+        self.assertEqual(end[names.FIELD_REASON], "worker-silent", end["MESSAGE"])
+        written = self.bench.state(1)["pages_programmed"]
+        with guest.ending(worker):
+            os.kill(worker, signal.SIGCONT)
+        self.assertLessEqual(self.bench.state(1)["pages_programmed"],
+                             written + PAGES_OF_ONE_COMMAND)
+        self.assertFalse(self.would_start(1))
 
     def test_the_mind_is_killed(self):
         """systemd brings it back; then it may finish the board by itself, or report it only."""

@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: MIT
 """What every story of the virtual machine starts from."""
 import contextlib
+import os
 import unittest
 
 import guest
 import images
 import names
+
+# A run of everything takes a sample of what a release is tried with.
+IS_FULL = os.environ.get("PLUGFLASH_CAMPAIGN") == "full"
 
 IMAGE = "widget.uf2"
 
