@@ -5,20 +5,25 @@
 systemd would, and the boards are those of bench-umockdev. Waiting means reading a pipe or a socket
 with a limit; nothing sleeps.
 """
+import contextlib
 import json
 import os
 import pathlib
 import re
 import shlex
+import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
+import tempfile
 import threading
 import time
 
 BUILD = pathlib.Path(os.environ["PLUGFLASH_BUILD"])
 SCRATCH = pathlib.Path(os.environ["PLUGFLASH_SCRATCH"])
 LIMIT = 60
+HISTORY = "history.db"
 RELOADED = "are in force|policies not taken"
 
 # The world of the programs under test: the emulated devices are put before libc.
@@ -210,6 +215,11 @@ class Rig:
         children = pathlib.Path(f"/proc/{self._workers.pid}/task/{self._workers.pid}/children")
         return [int(pid) for pid in children.read_text().split()]
 
+    def kill_workers(self):
+        for pid in self.worker_pids():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
     def stop(self):
         for place in dict.fromkeys(self.places):
             try:
@@ -263,6 +273,20 @@ class Rig:
 
     def jobs(self, place):
         return [job for job in self.ask("jobs")["jobs"] if job["place"] == place]
+
+    def assert_sound_database(self):
+        """What a mind that has ended leaves behind: looked at in a copy, so that the next one finds
+        what the last one left."""
+        found = list((self.root / "state").glob(f"{HISTORY}*"))
+        if not found:
+            return
+        with tempfile.TemporaryDirectory(dir=self.root) as aside:
+            for path in found:
+                shutil.copy(path, aside)
+            with contextlib.closing(sqlite3.connect(f"{aside}/{HISTORY}")) as database:
+                verdict, = database.execute("PRAGMA integrity_check").fetchone()
+        if verdict != "ok":
+            raise AssertionError(f"the history is not sound: {verdict}")
 
     def explain(self, *words):
         explanation, = self.ask("explain", *words)["explanations"]
