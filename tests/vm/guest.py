@@ -223,11 +223,18 @@ class Bench:
         path.unlink()
         return content
 
-    def listen(self):
+    def listen(self, details=False):
         """From now on what happens is told to next_event()."""
         self._told = Line(self._path)
-        self._told.send("events")
+        self._told.send("events all" if details else "events")
         self._told.receive()
+
+    def next_word(self, place):
+        """What happens next on this place."""
+        while True:
+            event = self._told.receive()
+            if event.get("place") == str(place):
+                return event["event"]
 
     def next_event(self, place, text):
         """Its moment in seconds of CLOCK_MONOTONIC."""
@@ -280,10 +287,12 @@ class VirtualMachineRig:
     def __init__(self):
         self.bench = None
         self.journal = None
+        self.keeps_state = False
 
     def start(self):
         self.stop_service()
-        self._forget()
+        if not self.keeps_state:
+            self._forget()
         self.journal = Journal()
         self.bench = Bench()
 
@@ -370,6 +379,10 @@ class VirtualMachineRig:
     @staticmethod
     def list_boards():
         return json.loads(run("plugflash", "list", "--json"))
+
+    @staticmethod
+    def list_jobs():
+        return json.loads(run("plugflash", "jobs", "--json"))
 
     @staticmethod
     def main_pid():

@@ -7,6 +7,7 @@ two serial lines: the kernel's console, kept in a file, and the stories' output,
 
 Exit status: what the guest left in SHARE/out/status; 124 when a limit was reached; 125 when the
 machine went down without a word (a panic, say). In the last two cases the console's tail is shown.
+With --cut-at, 0 when the machine said that line; it got no chance to say or store any more.
 """
 import argparse
 import os
@@ -17,6 +18,7 @@ import sys
 import time
 
 TAIL_LINES = 40
+CUT = "its power was cut"
 
 
 def qemu_command(options):
@@ -33,6 +35,20 @@ def qemu_command(options):
         "-device", "virtio-9p-pci,fsdev=host,mount_tag=host",
         "-serial", f"file:{console_path(options)}",
         "-serial", "stdio",
+        *(disk_arguments(options.disk) if options.disk else []),
+    ]
+
+
+def disk_arguments(path):
+    """A second disk; beside it, in PATH.log, all that is written to it and every flush."""
+    log = f"{path}.log"
+    with open(log, "wb"):
+        pass
+    return [
+        "-blockdev", f"driver=file,node-name=state-file,filename={path}",
+        "-blockdev", f"driver=file,node-name=state-log,filename={log}",
+        "-blockdev", "driver=blklogwrites,node-name=state,file=state-file,log=state-log",
+        "-device", "virtio-blk-pci,drive=state",
     ]
 
 
@@ -40,8 +56,10 @@ def console_path(options):
     return os.path.join(options.share, "out", "console.txt")
 
 
-def stream(machine, total_limit, silence_limit):
-    """Copies the machine's words to ours until it ends. Returns why it had to be stopped, or None."""
+def stream(machine, total_limit, silence_limit, cut_at=None):
+    """Copies the machine's words to ours until it ends, or says what its power is to be cut at.
+    Returns why it had to be stopped, or None."""
+    last_line = b""
     selector = selectors.DefaultSelector()
     selector.register(machine.stdout, selectors.EVENT_READ)
     end = time.monotonic() + total_limit
@@ -56,13 +74,16 @@ def stream(machine, total_limit, silence_limit):
             return None
         sys.stdout.buffer.write(words)
         sys.stdout.buffer.flush()
+        *lines, last_line = (last_line + words).split(b"\n")
+        if cut_at and cut_at in (line.strip().decode("utf-8", "replace") for line in lines):
+            return CUT
 
 
 def run_streamed(options):
     machine = subprocess.Popen(qemu_command(options), stdin=subprocess.DEVNULL,
                                stdout=subprocess.PIPE)
     try:
-        complaint = stream(machine, options.limit, options.silence)
+        complaint = stream(machine, options.limit, options.silence, options.cut_at)
     finally:
         machine.kill()
         machine.wait()
@@ -98,6 +119,8 @@ def parse_arguments():
     parser.add_argument("--append", default="", help="more words for the kernel command line")
     parser.add_argument("--limit", type=float, default=5400, help="seconds for everything")
     parser.add_argument("--silence", type=float, default=900, help="seconds without a word")
+    parser.add_argument("--disk", help="a second disk, /dev/vdb")
+    parser.add_argument("--cut-at", metavar="LINE", help="kill the machine when it says this")
     parser.add_argument("--interactive", action="store_true")
     return parser.parse_args()
 
@@ -106,6 +129,8 @@ def main():
     options = parse_arguments()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # takes the emulator along
     complaint = run_interactively(options) if options.interactive else run_streamed(options)
+    if complaint == CUT:
+        return 0
     status = guest_status(options)
     if complaint:
         print(f"the machine was stopped: {complaint}", file=sys.stderr)
