@@ -48,6 +48,27 @@ $(B)/tests/fast_clock.so: tests/stories/fast_clock.c
 .PHONY: test-programs
 test-programs: all $(UNIT_TESTS) $(REPLAYS) $(BENCHES) $(B)/tests/fast_clock.so
 
+# The tests that include nothing above base and model: linked to these two only, so that they can be
+# built, and emulated, for any processor.
+CROSS_TESTS := $(patsubst tests/unit/%.c,$(B)/tests/cross/%,$(shell grep -LE \
+	'#include "((port|backend|worker|daemon|client|emu)/|unit/(emu_talker|picoboot_story))' \
+	tests/unit/test_*.c))
+CROSS_ARCHIVES := $(B)/tests/unit/make_image.o $(B)/libmodel.a $(B)/libbase.a
+
+$(B)/tests/cross/%: $(B)/tests/unit/%.o $(CROSS_ARCHIVES)
+	@mkdir -p $(@D)
+	@echo "  LINK  tests/cross/$*"
+	$(Q)$(CC) $(TEST_CFLAGS) -o $@ $^ $(ALL_LDFLAGS) $(call pkg_libs,cmocka libcrypto)
+
+.PHONY: cross-tests
+cross-tests: $(CROSS_TESTS)
+
+# Other processors: 32 bits, another byte order (see tests/cross).
+.PHONY: check-cross
+check-cross:
+	$(Q)tests/install-packages build cross
+	$(Q)B=$(B) tests/run cross
+
 .PHONY: law
 law:
 	$(Q)tests/law $(foreach floor,$(FLOORS),"$(floor):$(MAY_$(floor))")
