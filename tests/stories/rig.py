@@ -180,16 +180,19 @@ class Rig:
         self.workers_said = Lines(self._workers.stdout)
         self.workers_said.wait("Listening on")
 
-    def start_mind(self, clock_speed=1):
+    def start_mind(self, clock_speed=1, largest_file=None):
         """Returns when the service says READY=1, as systemd would hear it. With a fast clock its
-        patience is over sooner: for who is silent on purpose only, since all others work no faster."""
+        patience is over sooner: for who is silent on purpose only, since all others work no faster.
+        A write that would make a file larger than `largest_file` bytes fails, as on a full disk."""
+        full = [] if largest_file is None else ["prlimit", f"--fsize={largest_file}", "env",
+                                                "--ignore-signal=XFSZ"]
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
             path = self.root / "notify"
             path.unlink(missing_ok=True)
             notify.bind(str(path))
             notify.settimeout(LIMIT)
             self._mind = subprocess.Popen(
-                [*DIES_WITH_US, *UNDER, BUILD / "plugflashd", f"--policy-dir={self.policies}",
+                [*DIES_WITH_US, *full, *UNDER, BUILD / "plugflashd", f"--policy-dir={self.policies}",
                  f"--worker={self.root / 'worker'}"],
                 env=dict(with_fast_clock(clock_speed), STATE_DIRECTORY=str(self.root / "state"),
                          NOTIFY_SOCKET=str(path)),
