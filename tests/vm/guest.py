@@ -189,12 +189,22 @@ class Bench:
         return self.ask("unplug", place)
 
     def unplug_for_all_to_see(self, *places):
-        """Returns when the boards have left the kernel and udev has done with it."""
-        for place in places:
-            self.unplug(place)
-        for place in places:
-            self.wait_until(place, "absent")
+        """Returns when the boards have left the kernel and udev has done with it. Interfaces leave
+        before their device does; a port that is used again in between confuses the kernel."""
+        removed = set()
+        with contextlib.closing(Monitor("udev", "usb")) as monitor:
+            for place in places:
+                self.unplug(place)
+            for place in places:
+                while (device := self._device_at(place)) and device not in removed:
+                    event = monitor.wait(ACTION="remove", DEVTYPE="usb_device")
+                    removed.add((event["DEVPATH"], int(event["DEVNUM"])))
         run("udevadm", "settle")
+
+    def _device_at(self, place):
+        """Its path and number; None when there is none."""
+        state = self.state(place)
+        return (state["syspath"].removeprefix("/sys"), state["device"]) if state["device"] else None
 
     def replug(self, place, button=True):
         """The same board again, with what is in its flash."""
