@@ -56,6 +56,24 @@ uint8_t *make_offset_bin(uint32_t address, size_t length, uint32_t seed)
 	return bytes;
 }
 
+void make_rp2350_block(uint8_t *ret, const uint32_t *item, size_t words, int32_t distance)
+{
+	write_u32(ret, 0xFFFFDED3);
+	for (size_t i = 0; i < words; i++)
+		write_u32(ret + 4 + 4 * i, item[i]);
+	uint8_t *last = ret + 4 + 4 * words;
+	write_u32(last, 0xFF | (uint32_t)words << 8);
+	write_u32(last + 4, (uint32_t)distance);
+	write_u32(last + 8, 0xAB123579);
+}
+
+uint8_t *make_rp2350_bin(size_t length, uint32_t seed)
+{
+	uint8_t *bytes = make_offset_bin(FLASH, length, seed);
+	make_rp2350_block(bytes + MADE_RP2350_BLOCK, &(uint32_t){ MADE_TYPE_ARM }, 1, 0);
+	return bytes;
+}
+
 void make_uf2_block(const struct made_block *block, uint8_t ret[MADE_BLOCK])
 {
 	memset(ret, 0, MADE_BLOCK);

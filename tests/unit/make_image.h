@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * Firmware for tests: small RP2040 images that a boot ROM would start, and UF2 files block by
- * block. The same seed makes the same bytes on every machine.
+ * Firmware for tests: small RP2040 and RP2350 images that a boot ROM would start, and UF2 files
+ * block by block. The same seed makes the same bytes on every machine.
  */
 #include <stddef.h>
 #include <stdint.h>
@@ -25,6 +25,24 @@ uint8_t *make_bin(size_t length, uint32_t seed);
 
 /* As builds do that lie behind a boot loader at `address`: it starts with its vector table. */
 uint8_t *make_offset_bin(uint32_t address, size_t length, uint32_t seed);
+
+/* The words of an IMAGE_DEF's first item. */
+#define MADE_TYPE_ARM    0x10210142u
+#define MADE_TYPE_RISCV  0x11010142u
+#define MADE_TYPE_ARM_NS 0x10110142u
+#define MADE_TYPE_DATA   0x00020142u
+#define MADE_TYPE_RP2040 0x00210142u
+
+/* Where make_rp2350_bin() puts its block, and the bytes of one with a single item. */
+#define MADE_RP2350_BLOCK 0x110u
+#define MADE_BLOCK_BYTES  20u
+
+/* A block of one item (which fits into `words` words), with the distance to the next block. */
+void make_rp2350_block(uint8_t *ret, const uint32_t *item, size_t words, int32_t distance);
+
+/* A raw image for 0x10000000 of at least 512 bytes, as Klipper's are: a vector table, an IMAGE_DEF
+ * behind it, a body from the seed. */
+uint8_t *make_rp2350_bin(size_t length, uint32_t seed);
 
 struct made_block {
 	uint32_t flags; /* the family flag is added when `family` is not 0 */

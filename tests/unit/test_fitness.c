@@ -154,22 +154,13 @@ static void the_family_of_another_chip_is_the_wrong_chip(void **unused)
 		"unknown family 0x12345678");
 }
 
-/* Puts the RP2350's block, as a build for it has, behind a vector table. */
-static uint8_t *make_rp2350_bin(size_t length, uint32_t image_type)
-{
-	uint8_t *bytes = make_offset_bin(FLASH, length, 1);
-	static const uint32_t words[] = { 0xFFFFDED3, 0, 0x000001FF, 0, 0xAB123579 };
-	for (size_t i = 0; i < ELEMENTSOF(words); i++)
-		write_u32(bytes + 0x100 + 4 * i, i == 1 ? image_type : words[i]);
-	return bytes;
-}
-
 static void an_image_for_rp2350_is_known_by_its_image_def(void **unused)
 {
 	(void)unused;
-	static const uint32_t types[] = { 0x10210142 /* Arm */, 0x11010142 /* RISC-V */ };
+	static const uint32_t types[] = { MADE_TYPE_ARM, MADE_TYPE_RISCV };
 	for (size_t i = 0; i < ELEMENTSOF(types); i++) {
-		_cleanup_(freep) uint8_t *bytes = make_rp2350_bin(8192, types[i]);
+		_cleanup_(freep) uint8_t *bytes = make_rp2350_bin(8192, 1);
+		write_u32(bytes + MADE_RP2350_BLOCK + 4, types[i]);
 		expect_refusal(raw(bytes, 8192), RP2040_PICO, REASON_WRONG_CHIP, "IMAGE_DEF");
 		/* Klipper writes the RP2040's family into files for the RP2350. */
 		expect_refusal(uf2(bytes, 8192, FLASH, MADE_FAMILY_RP2040), RP2040_PICO,
@@ -195,7 +186,8 @@ static void an_image_def_for_rp2040_says_nothing_against_it(void **unused)
 static void an_image_def_for_another_chip_is_no_sign_of_rp2350(void **unused)
 {
 	(void)unused;
-	_cleanup_(freep) uint8_t *bytes = make_rp2350_bin(8192, 0x00210142);
+	_cleanup_(freep) uint8_t *bytes = make_rp2350_bin(8192, 1);
+	write_u32(bytes + MADE_RP2350_BLOCK + 4, MADE_TYPE_RP2040);
 	write_u32(bytes + 4, 0x10000201);
 	expect_refusal(raw(bytes, 8192), RP2040_PICO, REASON_NO_BOOT2, "vector table");
 }
