@@ -3,7 +3,7 @@
 # What `make check`, `make check-all`, `make demo` and `make fuzz` are made of. Every layer prints
 # TAP; tests/run adds it up and ends with "N passed, N failed".
 
-TEST_LIBS    := cmocka libudev libusb-1.0 libsystemd libconfig libcjson libcrypto
+TEST_LIBS    := cmocka libudev libusb-1.0 libsystemd libconfig libcjson libcrypto sqlite3
 TEST_CFLAGS   = $(ALL_CFLAGS) -Itests
 # All floors but their roofs. port/usb.c is replaced by the emulated boards in the tests that link
 # them: what an object brings wins over an archive.

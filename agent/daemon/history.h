@@ -22,7 +22,8 @@ struct history;
  * none can be had; -EBUSY: another service holds it, -EPROTONOSUPPORT: written by a newer
  * plugflash.
  *
- * Jobs are numbered from above `last_job_id`, if that is higher than what the file holds.
+ * Jobs are numbered from above `last_job_id`, if that is higher than what the file holds. After a
+ * damaged file nobody knows what was given out: then from above the seconds since 1970.
  */
 #define HISTORY_SET_ASIDE 1
 int history_open(const char *path, uint64_t last_job_id, struct history **ret, char **ret_aside)
@@ -30,7 +31,7 @@ int history_open(const char *path, uint64_t last_job_id, struct history **ret, c
 struct history *history_close(struct history *history);
 DEFINE_CLEANUP(struct history *, history_close)
 
-/* The next job's number. Nothing is stored by this. */
+/* The next job's number, another one with each call. Nothing is stored by this. */
 uint64_t history_next_id(struct history *history);
 
 /* Stores the job as it is now: its first words, and at last its outcome. */
@@ -95,8 +96,11 @@ int history_count_flashed(
 /* ---- looking back -------------------------------------------------------------------------- */
 
 /* Deletes jobs that are older than `days` or beyond the newest `jobs`; 0: no such limit. The newest
- * HISTORY_KEPT_ALWAYS stay, lest a clock that jumps ahead wipes everything out. */
-#define HISTORY_KEPT_ALWAYS 1000
+ * HISTORY_KEPT_ALWAYS stay, lest a clock that jumps ahead wipes everything out. At most
+ * HISTORY_RETIRED_AT_ONCE go, so that nobody waits for long; HISTORY_MORE: there may be more. */
+#define HISTORY_KEPT_ALWAYS     1000
+#define HISTORY_RETIRED_AT_ONCE 500
+#define HISTORY_MORE            1
 int history_retire(struct history *history, unsigned days, uint64_t jobs) _must_check_;
 
 #define HISTORY_ROWS_MAX 500
@@ -109,7 +113,7 @@ struct history_filter {
 	const char *place; /* NULL: any */
 	uint64_t since_usec; /* CLOCK_REALTIME at the job's begin; 0: any */
 	bool only_failed; /* refused, failed or interrupted */
-	unsigned rows; /* 0 or more than HISTORY_ROWS_MAX: that many */
+	unsigned rows; /* 0 or more than HISTORY_ROWS_MAX: HISTORY_ROWS_MAX */
 };
 
 /* One fact of a job. What is not known is left out. */

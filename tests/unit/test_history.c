@@ -1,0 +1,535 @@
+/* SPDX-License-Identifier: MIT */
+/* Stories about the history: what was stored is found again, and only that. */
+#include "unit/history_story.h"
+
+#include <errno.h>
+#include <sys/stat.h>
+
+#include "base/clock.h"
+
+static int room_with_history(void **state)
+{
+	return room_new(state) < 0 || room_open(*state) < 0 ? -1 : 0;
+}
+
+static void store(struct room *room, struct job job)
+{
+	assert_int_equal(history_store(room->history, &job), 0);
+}
+
+static void expect_words(const char *row, const char *const *words, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (!strstr(row, words[i]))
+			fail_msg("no \"%s\" in: %s", words[i], row);
+}
+
+#define EXPECT_WORDS(row, ...)                                    \
+	expect_words((row), (const char *const[]){ __VA_ARGS__ }, \
+		sizeof((const char *const[]){ __VA_ARGS__ }) / sizeof(const char *))
+
+/* ---- jobs -------------------------------------------------------------------------------- */
+
+static void a_new_file_is_for_its_owner_alone_and_is_empty(void **state)
+{
+	struct room *room = *state;
+	struct stat status;
+	const struct history_filter all = { 0 };
+	assert_int_equal(stat(room->path, &status), 0);
+	assert_int_equal(status.st_mode & 0777, 0600);
+	expect_jobs(room->history, &all, "");
+	assert_int_equal(room_files(room, "history.db-shm"), 0);
+}
+
+static void a_job_that_has_begun_says_only_what_is_known(void **state)
+{
+	struct room *room = *state;
+	store(room, job_begun(7, place_left));
+	_cleanup_(freep) char *row = row_of(room->history, 7);
+	assert_string_equal(row, "job=7 place=pci-0000:00:14.0-usb-0:1 port=1-2 mode=rp2040-boot "
+				 "vid_pid=2e8a:0003 serial=E0C9125B0D9B "
+				 "began_realtime_usec=1700000007000000 ");
+}
+
+static void an_ended_job_says_everything_that_became_known(void **state)
+{
+	struct room *room = *state;
+	struct job job = job_ended(7, place_left, OUTCOME_FLASHED);
+	job.resumes = 5;
+	job.tally = (struct job_tally){ .units_total = 40,
+		.units_identical = 30,
+		.units_erased = 10,
+		.bytes_read = 163840,
+		.bytes_written = 40960,
+		.recoveries = 1 };
+	job.phase_usec[PHASE_COMPARE] = 200000;
+	job.phase_usec[PHASE_WRITE] = 1300000;
+	job.phase_usec[PHASE_FINISH] = 40000;
+	job.application_usec = 800000;
+	job.application = (char *)"2e8a:000a";
+	store(room, job_begun(7, place_left));
+	store(room, job);
+	room_reopen(room);
+	_cleanup_(freep) char *row = row_of(room->history, 7);
+	EXPECT_WORDS(row, "chip=rp2040 rom_revision=3 flash_size_bytes=2097152 ",
+		"flash_content=bootable unique_id=E66058388348892B board=eddy decision=write ",
+		"rule=bench image=/var/lib/plugflash/firmware/blink.uf2 image_sha256=a5a5a5a5",
+		" resumes=5 units_total=40 units_identical=30 units_erased=10 bytes_read=163840 ",
+		"bytes_written=40960 recoveries=1 probe_usec=14000 compare_usec=200000 ",
+		"write_usec=1300000 finish_usec=40000 application_usec=800000 verify=readback ",
+		"outcome=flashed sentence=so it went application=2e8a:000a ",
+		"ended_realtime_usec=1700000009500000 duration_usec=2500000 ");
+	assert_null(strstr(row, "image_version"));
+	assert_null(strstr(row, "reason"));
+}
+
+static void a_refused_job_was_decided_and_not_written(void **state)
+{
+	struct room *room = *state;
+	store(room, job_ended(1, place_left, OUTCOME_REFUSED));
+	_cleanup_(freep) char *row = row_of(room->history, 1);
+	EXPECT_WORDS(row, "decision=refuse ", "outcome=refused reason=board-left ");
+	assert_null(strstr(row, "units_"));
+	assert_null(strstr(row, "verify="));
+}
+
+static void a_job_that_awaits_its_application_has_not_ended(void **state)
+{
+	struct room *room = *state;
+	struct job job = job_permitted(1, place_left);
+	job.state = JOB_AWAITING;
+	job.outcome = OUTCOME_FLASHED;
+	store(room, job);
+	_cleanup_(freep) char *row = row_of(room->history, 1);
+	assert_null(strstr(row, "outcome="));
+	assert_non_null(strstr(row, "decision=write "));
+}
+
+static void every_field_has_its_name_in_order(void **state)
+{
+	struct room *room = *state;
+	size_t count;
+	const char *const *names = history_field_names(&count);
+	store(room, job_begun(1, place_left));
+	room_close(room);
+	for (size_t i = 0; i < count; i++) {
+		_cleanup_(freep) char *text = text_format("UPDATE jobs SET %s = 4711", names[i]);
+		_cleanup_(freep) char *expected = text_format("%s=4711 ", names[i]);
+		sql(room->path, text);
+		assert_int_equal(room_open(room), 0);
+		_cleanup_(freep) char *row = row_of(room->history, i == 0 ? 4711 : 4711);
+		if (!strstr(row, expected))
+			fail_msg("no %s in: %s", expected, row);
+		room_close(room);
+	}
+	assert_true(count >= 37);
+}
+
+/* ---- numbers ----------------------------------------------------------------------------- */
+
+static void numbers_go_on_after_a_restart(void **state)
+{
+	struct room *room = *state;
+	assert_int_equal(history_next_id(room->history), 1);
+	assert_int_equal(history_next_id(room->history), 2);
+	store(room, job_begun(2, place_left));
+	room_reopen(room);
+	assert_int_equal(history_next_id(room->history), 3);
+}
+
+static void numbers_of_before_the_file_never_come_again(void **state)
+{
+	struct room *room = *state;
+	room_close(room);
+	assert_int_equal(history_open(room->path, 41, &room->history, &room->aside), 0);
+	assert_int_equal(history_next_id(room->history), 42);
+	room_reopen(room); /* nothing was stored, and nobody says 41 any more */
+	assert_int_equal(history_next_id(room->history), 42);
+	store(room, job_begun(50, place_left));
+	assert_int_equal(history_next_id(room->history), 51);
+}
+
+/* ---- searches ---------------------------------------------------------------------------- */
+
+static void store_a_day(struct room *room)
+{
+	store(room, job_ended(1, place_left, OUTCOME_FLASHED));
+	store(room, job_ended(2, place_right, OUTCOME_FAILED));
+	store(room, job_ended(3, place_left, OUTCOME_REFUSED));
+	store(room, job_ended(4, place_left, OUTCOME_IDENTICAL));
+	store(room, job_ended(5, place_right, OUTCOME_INTERRUPTED));
+	struct job other = job_ended(6, place_right, OUTCOME_FLASHED);
+	other.board = (char *)"octopus";
+	strcpy(other.facts.unique_id, "504450610847861C");
+	store(room, other);
+	store(room, job_begun(7, place_left));
+}
+
+static void the_newest_come_first(void **state)
+{
+	struct room *room = *state;
+	store_a_day(room);
+	const struct history_filter all = { 0 }, two = { .rows = 2 }, many = { .rows = 5000 };
+	expect_jobs(room->history, &all, "7 6 5 4 3 2 1");
+	expect_jobs(room->history, &two, "7 6");
+	expect_jobs(room->history, &many, "7 6 5 4 3 2 1");
+}
+
+static void a_board_is_found_by_its_name_and_by_its_id(void **state)
+{
+	struct room *room = *state;
+	store_a_day(room);
+	const struct history_filter by_name = { .board = "eddy" };
+	const struct history_filter by_id = { .board = "e66058388348892b" };
+	const struct history_filter other = { .board = "octopus" };
+	const struct history_filter stranger = { .board = "nobody" };
+	expect_jobs(room->history, &by_name, "4 1");
+	expect_jobs(room->history, &by_id, "5 4 3 2 1");
+	expect_jobs(room->history, &other, "6");
+	expect_jobs(room->history, &stranger, "");
+}
+
+static void a_board_that_is_called_like_its_id_is_found_once(void **state)
+{
+	struct room *room = *state;
+	struct job job = job_ended(1, place_left, OUTCOME_FLASHED);
+	job.board = job.facts.unique_id;
+	store(room, job);
+	store(room, job_ended(2, place_left, OUTCOME_FLASHED));
+	const struct history_filter filter = { .board = "E66058388348892B" };
+	expect_jobs(room->history, &filter, "2 1");
+}
+
+static void filters_hold_together(void **state)
+{
+	struct room *room = *state;
+	store_a_day(room);
+	const struct history_filter place = { .place = place_right };
+	const struct history_filter failed = { .only_failed = true };
+	const struct history_filter failed_there = { .place = place_right, .only_failed = true };
+	const struct history_filter of_board = {
+		.board = "E66058388348892B", .place = place_left, .only_failed = true
+	};
+	const struct history_filter since = { .since_usec = 1700000005000000ull };
+	const struct history_filter since_there = { .since_usec = 1700000005000000ull,
+		.place = place_left };
+	const struct history_filter one = { .job_id = 3, .place = place_left };
+	const struct history_filter not_that = { .job_id = 3, .place = place_right };
+	const struct history_filter tomorrow = { .since_usec = 1800000000000000ull };
+	expect_jobs(room->history, &place, "6 5 2");
+	expect_jobs(room->history, &failed, "5 3 2");
+	expect_jobs(room->history, &failed_there, "5 2");
+	expect_jobs(room->history, &of_board, "3");
+	expect_jobs(room->history, &since, "7 6 5");
+	expect_jobs(room->history, &since_there, "7");
+	expect_jobs(room->history, &one, "3");
+	expect_jobs(room->history, &not_that, "");
+	expect_jobs(room->history, &tomorrow, "");
+}
+
+static void a_clock_that_was_set_back_hides_nothing(void **state)
+{
+	struct room *room = *state;
+	struct job early = job_ended(2, place_left, OUTCOME_FLASHED);
+	early.started_realtime_usec = 5;
+	store(room, job_ended(1, place_left, OUTCOME_FLASHED));
+	store(room, early);
+	store(room, job_ended(3, place_left, OUTCOME_FLASHED));
+	const struct history_filter since = { .since_usec = 1700000000000000ull };
+	expect_jobs(room->history, &since, "3 1");
+}
+
+static void one_page_follows_another(void **state)
+{
+	struct room *room = *state;
+	store_a_day(room);
+	const struct history_filter first = { .board = "E66058388348892B", .rows = 2 };
+	const struct history_filter second = {
+		.board = "E66058388348892B", .rows = 2, .before_job_id = 4
+	};
+	const struct history_filter last = {
+		.board = "E66058388348892B", .rows = 2, .before_job_id = 2
+	};
+	const struct history_filter beyond = { .before_job_id = UINT64_MAX, .rows = 1 };
+	const struct history_filter none = { .job_id = UINT64_MAX };
+	expect_jobs(room->history, &first, "5 4");
+	expect_jobs(room->history, &second, "3 2");
+	expect_jobs(room->history, &last, "1");
+	expect_jobs(room->history, &beyond, "7");
+	expect_jobs(room->history, &none, "");
+}
+
+static void no_answer_is_longer_than_the_longest(void **state)
+{
+	struct room *room = *state;
+	for (uint64_t id = 1; id <= HISTORY_ROWS_MAX + 20; id++)
+		store(room, job_begun(id, place_left));
+	const struct history_filter all = { 0 }, more = { .rows = HISTORY_ROWS_MAX + 1 };
+	_cleanup_(freep) char *found = jobs_found(room->history, &all);
+	_cleanup_(freep) char *again = jobs_found(room->history, &more);
+	size_t spaces = 0;
+	for (const char *c = found; *c; c++)
+		spaces += *c == ' ';
+	assert_int_equal(spaces, HISTORY_ROWS_MAX - 1);
+	assert_string_equal(found, again);
+}
+
+static int refuse(void *context, const struct history_field *fields, size_t count)
+{
+	(void)fields, (void)count;
+	++*(int *)context;
+	return -EXFULL;
+}
+
+static void a_listener_that_has_enough_ends_the_search(void **state)
+{
+	struct room *room = *state;
+	store_a_day(room);
+	const struct history_filter all = { 0 };
+	int calls = 0;
+	assert_int_equal(history_query(room->history, &all, refuse, &calls), -EXFULL);
+	assert_int_equal(calls, 1);
+	store(room, job_begun(8, place_left)); /* nothing is left open */
+}
+
+static void flashed_boards_are_counted_by_rule(void **state)
+{
+	struct room *room = *state;
+	uint64_t count;
+	store_a_day(room);
+	assert_int_equal(history_count_flashed(room->history, "bench", 0, &count), 0);
+	assert_int_equal(count, 2);
+	assert_int_equal(
+		history_count_flashed(room->history, "bench", 1700000006000000ull, &count), 0);
+	assert_int_equal(count, 1);
+	assert_int_equal(history_count_flashed(room->history, "other", 0, &count), 0);
+	assert_int_equal(count, 0);
+}
+
+/* ---- intents and places ------------------------------------------------------------------ */
+
+static void an_intent_is_kept_until_it_is_proved(void **state)
+{
+	struct room *room = *state;
+	struct job job = job_permitted(3, place_left);
+	const struct place_record record = {
+		.has_digest = true, .digest = job.digest, .attempts = 1
+	};
+	struct intent intent;
+	assert_int_equal(history_store_intent(room->history, &job, &record), 0);
+	room_reopen(room);
+	assert_int_equal(history_intent(room->history, place_left, &intent), HISTORY_INTENT);
+	assert_int_equal(intent.job_id, 3);
+	assert_memory_equal(&intent.digest, &job.digest, sizeof(job.digest));
+	assert_int_equal(intent.facts.chip, CHIP_RP2040);
+	assert_int_equal(intent.facts.rom_revision, 3);
+	assert_int_equal(intent.facts.flash_size_bytes, 2 << 20);
+	assert_int_equal(intent.facts.content, CONTENT_BOOTABLE);
+	assert_string_equal(intent.facts.unique_id, "E66058388348892B");
+	assert_int_equal(history_intent(room->history, place_right, &intent), 0);
+
+	struct job failed = job_ended(3, place_left, OUTCOME_FAILED);
+	assert_int_equal(history_store_end(room->history, &failed, &record, false), 0);
+	assert_int_equal(history_intent(room->history, place_left, &intent), HISTORY_INTENT);
+	struct job good = job_ended(4, place_left, OUTCOME_FLASHED);
+	assert_int_equal(history_store_end(room->history, &good, &record, true), 0);
+	room_reopen(room);
+	assert_int_equal(history_intent(room->history, place_left, &intent), 0);
+}
+
+static void a_place_has_one_intent_the_newest(void **state)
+{
+	struct room *room = *state;
+	struct job first = job_permitted(3, place_left), second = job_permitted(4, place_left);
+	struct job beside = job_permitted(5, place_right);
+	const struct place_record record = { .attempts = 1 };
+	struct intent intent;
+	second.facts = (struct board_facts){ .chip = CHIP_UNKNOWN, .is_partitioned = true };
+	assert_int_equal(history_store_intent(room->history, &first, &record), 0);
+	assert_int_equal(history_store_intent(room->history, &second, &record), 0);
+	assert_int_equal(history_store_intent(room->history, &beside, &record), 0);
+	assert_int_equal(history_intent(room->history, place_left, &intent), HISTORY_INTENT);
+	assert_int_equal(intent.job_id, 4);
+	assert_int_equal(intent.facts.chip, CHIP_UNKNOWN);
+	assert_int_equal(intent.facts.content, CONTENT_UNKNOWN);
+	assert_string_equal(intent.facts.unique_id, "");
+	assert_true(intent.facts.is_partitioned);
+	assert_int_equal(history_drop_intent(room->history, place_left), 0);
+	assert_int_equal(history_drop_intent(room->history, place_left), 0);
+	assert_int_equal(history_intent(room->history, place_left, &intent), 0);
+	assert_int_equal(history_intent(room->history, place_right, &intent), HISTORY_INTENT);
+}
+
+static void a_place_is_remembered_with_all_that_is_behind_it(void **state)
+{
+	struct room *room = *state;
+	struct place_record record;
+	assert_int_equal(history_place(room->history, place_left, &record), 0);
+	assert_false(record.has_digest);
+	assert_int_equal(record.attempts, 0);
+
+	struct place_record stored = { .has_digest = true,
+		.attempts = 5,
+		.returns = 2,
+		.quarantined_usec = 1700000000000001ull,
+		.why = "five attempts, none ended well" };
+	memset(&stored.digest, 0x1F, sizeof(stored.digest));
+	assert_int_equal(history_store_place(room->history, place_left, &stored), 0);
+	room_reopen(room);
+	assert_int_equal(history_place(room->history, place_left, &record), 0);
+	assert_true(record.has_digest);
+	assert_memory_equal(&record.digest, &stored.digest, sizeof(record.digest));
+	assert_int_equal(record.attempts, 5);
+	assert_int_equal(record.returns, 2);
+	assert_int_equal(record.quarantined_usec, 1700000000000001ull);
+	assert_string_equal(record.why, "five attempts, none ended well");
+}
+
+static int on_place(void *context, const char *place, const struct place_record *record)
+{
+	return text_append(context, "%s: %s\n", place, record->why);
+}
+
+static int on_place_refuse(void *context, const char *place, const struct place_record *record)
+{
+	(void)context, (void)place, (void)record;
+	return -EXFULL;
+}
+
+static void quarantined_places_are_listed_in_order(void **state)
+{
+	struct room *room = *state;
+	const struct place_record free_place = { .attempts = 1 };
+	const struct place_record closed = { .quarantined_usec = 9, .why = "no" };
+	_cleanup_(freep) char *list = strdup("");
+	assert_int_equal(history_store_place(room->history, "b", &closed), 0);
+	assert_int_equal(history_store_place(room->history, "c", &free_place), 0);
+	assert_int_equal(history_store_place(room->history, "a", &closed), 0);
+	assert_int_equal(history_quarantined(room->history, on_place, &list), 0);
+	assert_string_equal(list, "a: no\nb: no\n");
+	assert_int_equal(history_quarantined(room->history, on_place_refuse, NULL), -EXFULL);
+}
+
+/* ---- the service died -------------------------------------------------------------------- */
+
+static void on_unfinished(void *context, uint64_t job_id, const char *place)
+{
+	assert_int_equal(text_append(context, "%u at %s\n", (unsigned)job_id, place), 0);
+}
+
+static void jobs_of_a_service_that_died_are_closed_once(void **state)
+{
+	struct room *room = *state;
+	_cleanup_(freep) char *told = strdup("");
+	store(room, job_ended(1, "a", OUTCOME_FLASHED));
+	store(room, job_permitted(3, "b"));
+	store(room, job_begun(2, "c"));
+	room_reopen(room);
+	assert_int_equal(history_close_unfinished(room->history, on_unfinished, &told), 0);
+	assert_string_equal(told, "2 at c\n3 at b\n");
+	assert_int_equal(history_close_unfinished(room->history, on_unfinished, &told), 0);
+	assert_string_equal(told, "2 at c\n3 at b\n");
+	_cleanup_(freep) char *row = row_of(room->history, 3);
+	EXPECT_WORDS(row, "outcome=interrupted reason=service-lost sentence=", "decision=write ");
+	assert_null(strstr(row, "ended_realtime_usec"));
+	const struct history_filter failed = { .only_failed = true };
+	expect_jobs(room->history, &failed, "3 2");
+}
+
+/* ---- the end of old jobs ----------------------------------------------------------------- */
+
+static void fill(struct room *room, uint64_t first, uint64_t last, uint64_t began_usec)
+{
+	room_close(room);
+	_cleanup_(freep) char *text = text_format(
+		"WITH RECURSIVE n(i) AS (SELECT %u UNION ALL SELECT i + 1 FROM n WHERE i < %u) "
+		"INSERT INTO jobs (job, place, began_realtime_usec) "
+		"SELECT i, 'somewhere', %llu FROM n",
+		(unsigned)first, (unsigned)last, (unsigned long long)began_usec);
+	assert_non_null(text);
+	sql(room->path, text);
+	assert_int_equal(room_open(room), 0);
+}
+
+static uint64_t oldest(struct room *room)
+{
+	for (uint64_t id = 1; id < 10000; id++) {
+		_cleanup_(freep) char *row = row_of(room->history, id);
+		if (*row)
+			return id;
+	}
+	return 0;
+}
+
+static void jobs_beyond_the_limit_go_a_few_at_a_time(void **state)
+{
+	struct room *room = *state;
+	fill(room, 1, 2700, clock_usec(CLOCK_REALTIME));
+	assert_int_equal(history_retire(room->history, 0, 0), 0);
+	assert_int_equal(history_retire(room->history, 0, 2700), 0);
+	assert_int_equal(oldest(room), 1);
+	assert_int_equal(history_retire(room->history, 0, 2000), HISTORY_MORE);
+	assert_int_equal(oldest(room), 501);
+	assert_int_equal(history_retire(room->history, 0, 2000), 0);
+	assert_int_equal(oldest(room), 701);
+	assert_int_equal(history_retire(room->history, 0, 2000), 0);
+	assert_int_equal(oldest(room), 701);
+}
+
+static void a_clock_that_jumps_ahead_does_not_wipe_everything_out(void **state)
+{
+	struct room *room = *state;
+	/* As if these were long past: all are too old, and too many. */
+	fill(room, 1, 1800, 1000000);
+	while (history_retire(room->history, 1, 1) == HISTORY_MORE)
+		continue;
+	assert_int_equal(oldest(room), 1800 - HISTORY_KEPT_ALWAYS + 1);
+	room_reopen(room);
+	assert_int_equal(history_next_id(room->history), 1801);
+}
+
+static void old_jobs_go_and_younger_ones_stay(void **state)
+{
+	struct room *room = *state;
+	uint64_t now_usec = clock_usec(CLOCK_REALTIME), day_usec = 86400 * USEC_PER_SEC;
+	fill(room, 1, 200, now_usec - 40 * day_usec);
+	fill(room, 201, 1500, now_usec - 20 * day_usec);
+	assert_int_equal(history_retire(room->history, 50, 0), 0);
+	assert_int_equal(oldest(room), 1);
+	assert_int_equal(history_retire(room->history, 30, 0), 0);
+	assert_int_equal(oldest(room), 201);
+}
+
+#define STORY(function) cmocka_unit_test_setup_teardown(function, room_with_history, room_free)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		STORY(a_new_file_is_for_its_owner_alone_and_is_empty),
+		STORY(a_job_that_has_begun_says_only_what_is_known),
+		STORY(an_ended_job_says_everything_that_became_known),
+		STORY(a_refused_job_was_decided_and_not_written),
+		STORY(a_job_that_awaits_its_application_has_not_ended),
+		STORY(every_field_has_its_name_in_order),
+		STORY(numbers_go_on_after_a_restart),
+		STORY(numbers_of_before_the_file_never_come_again),
+		STORY(the_newest_come_first),
+		STORY(a_board_is_found_by_its_name_and_by_its_id),
+		STORY(a_board_that_is_called_like_its_id_is_found_once),
+		STORY(filters_hold_together),
+		STORY(a_clock_that_was_set_back_hides_nothing),
+		STORY(one_page_follows_another),
+		STORY(no_answer_is_longer_than_the_longest),
+		STORY(a_listener_that_has_enough_ends_the_search),
+		STORY(flashed_boards_are_counted_by_rule),
+		STORY(an_intent_is_kept_until_it_is_proved),
+		STORY(a_place_has_one_intent_the_newest),
+		STORY(a_place_is_remembered_with_all_that_is_behind_it),
+		STORY(quarantined_places_are_listed_in_order),
+		STORY(jobs_of_a_service_that_died_are_closed_once),
+		STORY(jobs_beyond_the_limit_go_a_few_at_a_time),
+		STORY(a_clock_that_jumps_ahead_does_not_wipe_everything_out),
+		STORY(old_jobs_go_and_younger_ones_stay),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
