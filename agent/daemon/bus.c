@@ -67,7 +67,7 @@ static int reply_explanation(sd_bus_message *call, const struct bus_view *view,
 	const struct board_facts supposed = { .chip = mode_chip(device->mode) };
 	const struct board_facts *facts = known ? known : &supposed;
 	_cleanup_(judgement_done) struct judgement judgement = { 0 };
-	int r = judge(view->policy, view->firmware_directory, device, facts, &judgement);
+	int r = conduct_judge(view->conduct, device, facts, &judgement);
 	if (r < 0)
 		return r;
 	_cleanup_(message_unrefp) sd_bus_message *reply = NULL;

@@ -193,6 +193,8 @@ static const char *verdict_name(const struct judgement *judgement)
 		return "report";
 	case VERDICT_PROBE:
 		return "probe";
+	case VERDICT_QUARANTINE:
+		return "quarantine";
 	case VERDICT_UNKNOWN:
 		return "refuse";
 	case VERDICT_FLASH:

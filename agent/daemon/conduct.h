@@ -9,6 +9,7 @@
 #include <systemd/sd-event.h>
 
 #include "daemon/history.h"
+#include "daemon/judge.h"
 #include "daemon/queue.h"
 #include "model/device.h"
 #include "model/policy.h"
@@ -17,7 +18,7 @@ struct conduct_settings {
 	sd_event *event;
 	const char *worker_socket;
 	const char *firmware_directory;
-	const char *job_counter_file;
+	const char *history_file;
 	/* Something about the job has changed: its state, or how far it is. */
 	void (*on_change)(void *context, const struct job *job);
 	void *context;
@@ -43,6 +44,10 @@ const struct queue *conduct_queue(const struct conduct *conduct);
 
 /* The history, or NULL while none can be had: then nothing is written. */
 struct history *conduct_history(const struct conduct *conduct);
+
+/* ledger_judge() under the policy that is in force: what jobs obey and `explain` tells. */
+int conduct_judge(const struct conduct *conduct, const struct device *device,
+	const struct board_facts *facts, struct judgement *ret) _must_check_;
 
 /* A person ends the quarantine of a place; its budget starts anew. 0; -ENOENT: it is in none; other
  * negative errno: could not be stored. */

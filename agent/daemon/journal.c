@@ -69,6 +69,7 @@ static void send_entry(int priority, const char *message_id, const struct journa
 		entry_put(&entry, NAME_FIELD_PLACE, fields->place);
 		entry_put(&entry, NAME_FIELD_MODE, fields->mode);
 		entry_put(&entry, NAME_FIELD_BOARD, fields->board);
+		entry_put(&entry, NAME_FIELD_BOARD_ID, fields->board_id);
 		entry_put(&entry, NAME_FIELD_RULE, fields->rule);
 		entry_put(&entry, NAME_FIELD_IMAGE, fields->image);
 		entry_put(&entry, NAME_FIELD_IMAGE_SHA256, fields->image_sha256);

@@ -15,6 +15,7 @@ struct journal_fields {
 	const char *place;
 	const char *mode;
 	const char *board;
+	const char *board_id;
 	const char *rule;
 	const char *image;
 	const char *image_sha256;

@@ -109,6 +109,7 @@ char *judgement_sentence(const struct judgement *judgement, const struct device 
 		return text_format("rule \"%s\" may cover it; it will be looked at first", rule);
 	case VERDICT_UNKNOWN:
 	case VERDICT_FLASH:
+	case VERDICT_QUARANTINE:
 		break;
 	}
 	if (judgement->reasons.count > 0)

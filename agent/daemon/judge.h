@@ -16,6 +16,7 @@ struct judgement {
 	char *image_path;
 	struct image *image;
 	struct reasons reasons; /* why nothing is written; none with VERDICT_FLASH: write */
+	uint64_t resumes; /* the job whose unfinished write is gone on with; 0: none */
 };
 
 void judgement_done(struct judgement *judgement);

@@ -38,7 +38,7 @@ struct mind {
 	struct policy *policy;
 	char *policy_problem;
 	char *firmware_directory;
-	char *job_counter_file;
+	char *history_file;
 	struct conduct_settings conduct_settings;
 	struct conduct *conduct;
 	struct monitor *monitor;
@@ -187,7 +187,7 @@ static void mind_done(struct mind *mind)
 	policy_free(mind->policy);
 	free(mind->policy_problem);
 	free(mind->firmware_directory);
-	free(mind->job_counter_file);
+	free(mind->history_file);
 	sd_event_unref(mind->event);
 }
 
@@ -196,8 +196,8 @@ static int prepare(struct mind *mind, const struct options *options)
 	mind->policy = policy_new();
 	mind->firmware_directory =
 		text_format("%s/" NAME_FIRMWARE_SUBDIRECTORY, options->state_directory);
-	mind->job_counter_file = text_format("%s/last-job", options->state_directory);
-	if (!mind->policy || !mind->firmware_directory || !mind->job_counter_file)
+	mind->history_file = text_format("%s/" NAME_HISTORY_FILE, options->state_directory);
+	if (!mind->policy || !mind->firmware_directory || !mind->history_file)
 		return -ENOMEM;
 	int r = sd_event_default(&mind->event);
 	if (r < 0)
@@ -206,7 +206,7 @@ static int prepare(struct mind *mind, const struct options *options)
 		.event = mind->event,
 		.worker_socket = options->worker_socket,
 		.firmware_directory = mind->firmware_directory,
-		.job_counter_file = mind->job_counter_file,
+		.history_file = mind->history_file,
 		.on_change = on_job_change,
 		.context = mind,
 	};

@@ -3,10 +3,14 @@
 #include <assert.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/text.h"
 #include "daemon/queue.h"
 
 #define ENDED_KEPT 100
+
+/* A board that is back sooner after a good end was hardly brought back by a hand. */
+#define RETURN_USEC (60 * USEC_PER_SEC)
 
 struct queue {
 	struct job **jobs;
@@ -85,17 +89,66 @@ struct job *queue_at(const struct queue *queue, const struct device *device)
 	return NULL;
 }
 
-struct job *queue_next(const struct queue *queue, unsigned limit)
+/* The hub is what stands before the last number of a port: "1-1" of "1-1.3", "1" of "1-3". */
+static size_t hub_length(const char *port)
+{
+	const char *dot = strrchr(port, '.'), *dash = strrchr(port, '-');
+	return dot ? (size_t)(dot - port) : dash ? (size_t)(dash - port) : strlen(port);
+}
+
+static bool share_a_hub(const struct job *left, const struct job *right)
+{
+	const char *one = left->device->port, *other = right->device->port;
+	size_t length = hub_length(one);
+	return length == hub_length(other) && strncmp(one, other, length) == 0;
+}
+
+static unsigned busy_beside(const struct queue *queue, const struct job *job)
+{
+	unsigned busy = 0;
+	for (size_t i = 0; i < queue->count; i++)
+		busy += queue->jobs[i]->worker && share_a_hub(queue->jobs[i], job);
+	return busy;
+}
+
+struct job *queue_next(const struct queue *queue, unsigned limit, unsigned limit_per_hub)
 {
 	struct job *next = NULL;
 	unsigned busy = 0;
 	for (size_t i = 0; i < queue->count; i++) {
-		if (queue->jobs[i]->worker)
+		struct job *job = queue->jobs[i];
+		if (job->worker)
 			busy++;
-		if (!next && queue->jobs[i]->state == JOB_QUEUED)
-			next = queue->jobs[i];
+		if (next || job->state != JOB_QUEUED)
+			continue;
+		if (limit_per_hub == 0 || busy_beside(queue, job) < limit_per_hub)
+			next = job;
 	}
 	return busy < limit ? next : NULL;
+}
+
+/* Where boards show no id, one that needs no byte written is taken for the one before. */
+static bool is_same_unit(const struct job *before, const struct job *job)
+{
+	return text_equal(before->facts.unique_id, job->facts.unique_id) &&
+	       (*job->facts.unique_id || job->outcome == OUTCOME_IDENTICAL);
+}
+
+static bool is_return(const struct job *before, const struct job *job)
+{
+	return outcome_is_good(before->outcome) && outcome_is_good(job->outcome) &&
+	       memcmp(&before->digest, &job->digest, sizeof(job->digest)) == 0 &&
+	       job->started_usec - before->ended_usec < RETURN_USEC && is_same_unit(before, job);
+}
+
+bool queue_job_is_return(const struct queue *queue, const struct job *job)
+{
+	const struct job *before = NULL;
+	for (size_t i = 0; i < queue->count && queue->jobs[i] != job; i++)
+		if (queue->jobs[i]->state == JOB_DONE &&
+			text_equal(queue->jobs[i]->device->syspath, job->device->syspath))
+			before = queue->jobs[i];
+	return before && is_return(before, job);
 }
 
 size_t queue_active(const struct queue *queue)

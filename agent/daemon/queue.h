@@ -69,6 +69,7 @@ struct job {
 	uint64_t permitted_usec;
 	uint64_t ended_usec;
 	uint64_t ended_realtime_usec; /* for people */
+	bool is_recorded; /* its end is in the history */
 };
 
 struct queue;
@@ -88,8 +89,13 @@ struct job *queue_job(const struct queue *queue, size_t index);
  * enough: the USB 2 and the USB 3 bus of one controller count their sockets alike. */
 struct job *queue_at(const struct queue *queue, const struct device *device);
 
-/* The next job that may start when at most `limit` have a worker, or NULL. */
-struct job *queue_next(const struct queue *queue, unsigned limit);
+/* The next job that may start when at most `limit` have a worker, and of those on one hub at most
+ * `limit_per_hub` (0: any number), or NULL. */
+struct job *queue_next(const struct queue *queue, unsigned limit, unsigned limit_per_hub);
+
+/* Did this job end well on a board that had just ended well on this place, with this image? Then
+ * the board came back by itself, and not by a hand. */
+bool queue_job_is_return(const struct queue *queue, const struct job *job);
 
 /* Jobs that have not ended. */
 size_t queue_active(const struct queue *queue);

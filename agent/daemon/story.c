@@ -17,8 +17,10 @@ static struct journal_fields fields_of(const struct job *job, char digest[static
 		.rule = job->rule,
 		.image = job->image_path,
 	};
-	if (job->has_facts)
-		fields.board = chip_name(job->facts.chip);
+	if (job->has_facts) {
+		fields.board = job->board ? job->board : chip_name(job->facts.chip);
+		fields.board_id = *job->facts.unique_id ? job->facts.unique_id : NULL;
+	}
 	if (job->has_image) {
 		text_hex(job->digest.bytes, DIGEST_BYTES, digest);
 		fields.image_sha256 = digest;
@@ -67,6 +69,20 @@ void story_job_writing(const struct job *job, uint64_t byte_count)
 		job->device->place, job->id, job->image_path, byte_count, job->rule);
 }
 
+static enum reason_code reason_left_alone(enum verdict verdict)
+{
+	switch (verdict) {
+	case VERDICT_NO_RULE:
+		return REASON_NO_RULE;
+	case VERDICT_PRESENT:
+		return REASON_PRESENT_AT_START;
+	case VERDICT_QUARANTINE:
+		return REASON_QUARANTINED;
+	default:
+		return REASON_IGNORED;
+	}
+}
+
 void story_board_left_alone(const struct device *device, const struct judgement *judgement)
 {
 	_cleanup_(freep) char *title = device_describe(device);
@@ -77,10 +93,7 @@ void story_board_left_alone(const struct device *device, const struct judgement 
 		.mode = mode_name(device->mode),
 		.rule = judgement->rule ? judgement->rule->name : NULL,
 		.example = uncovered ? judge_example(device->mode) : NULL,
-		.reason = reason_name(uncovered ? REASON_NO_RULE
-				      : judgement->verdict == VERDICT_PRESENT
-					      ? REASON_PRESENT_AT_START
-					      : REASON_IGNORED),
+		.reason = reason_name(reason_left_alone(judgement->verdict)),
 	};
 	journal_say(LOG_NOTICE, uncovered ? MESSAGE_BOARD_UNCOVERED : MESSAGE_BOARD_IGNORED,
 		&fields, "%s: %s: %s", device->place, title ? title : "board",
@@ -102,6 +115,58 @@ void story_board_left(const struct device *device)
 	const struct journal_fields fields = { .place = device->place,
 		.mode = mode_name(device->mode) };
 	journal_say(LOG_INFO, MESSAGE_BOARD_LEFT, &fields, "%s: the board left", device->place);
+}
+
+void story_job_resumed(const struct job *job)
+{
+	char digest[DIGEST_TEXT];
+	struct journal_fields fields = fields_of(job, digest);
+	journal_say(LOG_NOTICE, MESSAGE_JOB_RESUMED, &fields,
+		"%s: job %" PRIu64 " goes on with what job %" PRIu64 " has not finished",
+		job->device->place, job->id, job->resumes);
+}
+
+void story_job_lost(uint64_t job_id, const char *place)
+{
+	const struct journal_fields fields = {
+		.job = job_id,
+		.place = place,
+		.outcome = outcome_name(OUTCOME_INTERRUPTED),
+		.reason = reason_name(REASON_SERVICE_LOST),
+	};
+	journal_say(LOG_WARNING, MESSAGE_JOB_INTERRUPTED, &fields,
+		"%s: job %" PRIu64 " interrupted: the service or the power went away before it "
+		"ended",
+		place, job_id);
+}
+
+void story_history_damaged(const char *path, const char *aside)
+{
+	journal_say(LOG_CRIT, MESSAGE_HISTORY_DAMAGED, NULL,
+		"%s was damaged; it is now %s, and a new history was begun", path, aside);
+}
+
+void story_history_unavailable(const char *path, int error)
+{
+	journal_say(LOG_ERR, MESSAGE_HISTORY_UNAVAILABLE, NULL,
+		"%s: nothing can be recorded (%s), so nothing will be written; make room there",
+		path, strerror(-error));
+}
+
+void story_place_quarantined(const char *place, const struct place_record *record)
+{
+	const struct journal_fields fields = { .place = place,
+		.reason = reason_name(REASON_QUARANTINED) };
+	journal_say(LOG_ERR, MESSAGE_PLACE_QUARANTINED, &fields,
+		"%s: in quarantine: %s. When the cause is found: plugflash release %s", place,
+		record->why, place);
+}
+
+void story_place_released(const char *place)
+{
+	const struct journal_fields fields = { .place = place };
+	journal_say(
+		LOG_NOTICE, MESSAGE_PLACE_RELEASED, &fields, "%s: released from quarantine", place);
 }
 
 void story_trouble(const char *place, const char *what, int error)

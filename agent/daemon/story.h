@@ -3,6 +3,7 @@
 /*
  * What the journal is told of boards and jobs: each function is one entry of the catalog.
  */
+#include "daemon/history.h"
 #include "daemon/judge.h"
 #include "daemon/queue.h"
 
@@ -15,6 +16,17 @@ void story_board_left_alone(const struct device *device, const struct judgement 
 void story_job_started(const struct job *job);
 void story_job_writing(const struct job *job, uint64_t byte_count);
 void story_job_ended(const struct job *job);
+
+/* Goes on with what job `resumes` has not finished. */
+void story_job_resumed(const struct job *job);
+
+/* Found in the history without an end: the service that ran it is gone. */
+void story_job_lost(uint64_t job_id, const char *place);
+
+void story_history_damaged(const char *path, const char *aside);
+void story_history_unavailable(const char *path, int error);
+void story_place_quarantined(const char *place, const struct place_record *record);
+void story_place_released(const char *place);
 
 /* Out of memory and the like, where no job can tell it. */
 void story_trouble(const char *place, const char *what, int error);

@@ -89,6 +89,11 @@ int job_next(enum job_state state, enum job_event event)
 	return next == JOB_QUEUED ? -EPROTO : (int)next;
 }
 
+bool outcome_is_good(enum job_outcome outcome)
+{
+	return outcome == OUTCOME_FLASHED || outcome == OUTCOME_IDENTICAL;
+}
+
 const char *outcome_name(enum job_outcome outcome)
 {
 	assert(outcome < _OUTCOME_MAX);

@@ -44,6 +44,9 @@ enum job_outcome {
 	_OUTCOME_MAX,
 };
 
+/* Flashed or identical: the board holds what it should. */
+bool outcome_is_good(enum job_outcome outcome);
+
 const char *outcome_name(enum job_outcome outcome);
 
 /* How strong the proof is that the board holds what it should. */

@@ -108,6 +108,8 @@ enum verdict {
 	VERDICT_PROBE, /* a rule could write: look first */
 	VERDICT_UNKNOWN, /* looked, and still nobody can tell whether the rule means this board */
 	VERDICT_FLASH, /* write what the rule says, if it fits */
+	VERDICT_QUARANTINE, /* a rule could write, but the place's budget is spent; never said by
+			     * policy_decide(), which knows no past */
 };
 
 /* Pure. `ret_rule` is the rule that decided, NULL for VERDICT_NO_RULE. */

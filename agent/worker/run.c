@@ -27,6 +27,10 @@
 /* A worker that hangs ends by SIGALRM, whoever is at fault. Safe points are a second apart at most;
  * the mind decides within milliseconds. */
 #define HANG_SECONDS 60
+/* A board that another program holds is asked for again: when the mind was killed, it is the worker
+ * of the job before, which stops at its next safe point. No event tells when it has gone. */
+#define BUSY_TRIES      50
+#define BUSY_PAUSE_MSEC 100
 
 /* receive(): what the mind wants. */
 enum demand {
@@ -267,6 +271,28 @@ static bool visit(struct run *run, struct wire_outcome *outcome)
 	return run->stopped_by != DEMAND_CLOSED;
 }
 
+/* Lets some time pass; false when there is a word to listen to instead. */
+static bool pause_unless_called(struct run *run)
+{
+	struct pollfd sources[] = {
+		{ .fd = run->socket, .events = POLLIN },
+		{ .fd = run->signals, .events = POLLIN },
+	};
+	return poll(sources, ELEMENTSOF(sources), BUSY_PAUSE_MSEC) == 0;
+}
+
+static int open_board(struct run *run, const struct usb_address *address,
+	const struct backend_watch *watch, struct backend_failure *failure)
+{
+	int r = run->backend->open(address, watch, &run->session, failure);
+	for (unsigned i = 0; i < BUSY_TRIES && r < 0 && failure->code == REASON_BOARD_BUSY; i++) {
+		if (!pause_unless_called(run))
+			break;
+		r = run->backend->open(address, watch, &run->session, failure);
+	}
+	return r;
+}
+
 static bool serve(struct run *run, const struct wire_job *job, struct wire_outcome *outcome)
 {
 	run->backend = backend_for_mode(job->mode);
@@ -285,7 +311,7 @@ static bool serve(struct run *run, const struct wire_job *job, struct wire_outco
 	};
 	struct backend_watch watch = { .on_progress = on_progress, .context = run };
 	struct backend_failure failure = { 0 };
-	int r = run->backend->open(&address, &watch, &run->session, &failure);
+	int r = open_board(run, &address, &watch, &failure);
 	if (r < 0) {
 		set_failure(outcome, r, &failure);
 		return true;

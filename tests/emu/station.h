@@ -5,7 +5,7 @@
  * their own, and the line protocol (station_protocol.c) by which a test moves cables.
  *
  *	plug PLACE [key=value…]     replug PLACE [button=0]     unplug PLACE
- *	fault PLACE KIND [key=value…]                            heal PLACE
+ *	fault PLACE KIND [key=value…]     heal PLACE     orphan PLACE
  *	state PLACE     list     dump PLACE FILE     load PLACE FILE
  *	await PLACE CONDITION [limit=MSEC]     events [all]     quit
  *
@@ -36,6 +36,8 @@ struct station_transport {
 	uint64_t (*run)(struct station_place *place, uint64_t now);
 	/* Whether the host has enumerated it; more members for the answers to plug and state. */
 	bool (*describe)(struct station_place *place, FILE *json);
+	/* Whoever held the board is dead. NULL: the transport sees that by itself. */
+	void (*orphan)(struct station_place *place);
 	/* Called without the lock, in the thread of the loop, once in every turn. May be NULL. */
 	void (*on_turn)(struct station *station);
 	void *context;

@@ -317,6 +317,8 @@ static void on_place_verb(struct station_client *client, const struct station_wo
 		disconnect(place);
 	else if (!strcmp(verb, "heal"))
 		rp2040_disarm_all(place->board);
+	else if (!strcmp(verb, "orphan") && place->station->transport.orphan)
+		place->station->transport.orphan(place);
 	else if (!strcmp(verb, "reset-counters"))
 		rp2040_reset_counters(place->board);
 	else if (!strcmp(verb, "dump") && words->count == 3)

@@ -502,6 +502,13 @@ static void remove_place(struct station_place *place)
 	(void)place;
 }
 
+/* umockdev 0.17.16 does not tell (client_vanished) of a program that was killed. */
+static void orphan_place(struct station_place *place)
+{
+	struct side *side = place->side;
+	usbfs_holders_died(&side->usbfs);
+}
+
 static uint64_t run_place(struct station_place *place, uint64_t now)
 {
 	struct side *side = place->side;
@@ -559,6 +566,7 @@ static int serve(struct bench *bench, const char *socket_path, char **command)
 		.remove = remove_place,
 		.run = run_place,
 		.describe = describe_place,
+		.orphan = orphan_place,
 		.on_turn = on_turn,
 		.context = bench,
 	};

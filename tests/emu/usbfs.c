@@ -159,6 +159,13 @@ void usbfs_client_left(struct usbfs *usbfs, const void *client)
 	}
 }
 
+void usbfs_holders_died(struct usbfs *usbfs)
+{
+	for (unsigned interface = 0; interface < USBFS_INTERFACES; interface++)
+		if (usbfs->claims[interface])
+			usbfs_client_left(usbfs, usbfs->claims[interface]);
+}
+
 uint64_t usbfs_run(struct usbfs *usbfs, uint64_t now)
 {
 	struct usbfs_request *following;

@@ -54,6 +54,8 @@ int usbfs_reset(struct usbfs *usbfs, void *client);
 /* The device has left the bus: nobody holds anything of it any more. */
 void usbfs_device_left(struct usbfs *usbfs);
 void usbfs_client_left(struct usbfs *usbfs, const void *client);
+/* Whoever holds an interface is dead, and the transport cannot see it. */
+void usbfs_holders_died(struct usbfs *usbfs);
 
 /* Runs the port, deadlines and resets too. */
 uint64_t usbfs_run(struct usbfs *usbfs, uint64_t now);

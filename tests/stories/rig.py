@@ -219,9 +219,12 @@ class Rig:
         return [int(pid) for pid in children.read_text().split()]
 
     def kill_workers(self):
+        """What a kernel sees by itself the bench is told: their boards are free again."""
         for pid in self.worker_pids():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
+        for place in dict.fromkeys(self.places):
+            self.bench.ask("orphan", place)
 
     def stop(self):
         for place in dict.fromkeys(self.places):

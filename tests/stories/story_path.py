@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: MIT
 """Hold BOOT, plug, done: what a person at the bench sees, and what the journal tells."""
-import os
 import signal
 
 import images
@@ -187,33 +186,6 @@ class Interruptions(Story):
         since = self.rig.said.position()
         self.rig.replug(button=0)
         self.assert_ends("flashed", since=since)
-        self.assert_holds_the_image()
-
-    def test_a_worker_killed_in_mid_write(self):
-        self.given_a_bench()
-        self.rig.plug(speed=1)
-        self.in_the_middle_of_writing()
-        for pid in self.rig.worker_pids():
-            os.kill(pid, signal.SIGKILL)
-        self.assertIn("ended without an outcome", self.assert_ends("interrupted"))
-        self.assertEqual(self.state()["flash"], "falls-back")
-        self.rig.unplug()
-        since = self.rig.said.position()
-        self.rig.replug()
-        self.assert_ends("flashed", since=since)
-
-    def test_the_service_killed_in_mid_write(self):
-        self.given_a_bench()
-        self.rig.plug(speed=1)
-        self.in_the_middle_of_writing()
-        self.rig.stop_mind(signal.SIGKILL)
-        self.rig.start_mind()
-        self.rig.said.wait("was there before plugflashd looked")
-        self.assert_verified_or_in_boot_mode()
-        self.rig.unplug()
-        since = self.rig.said.position()
-        self.rig.replug()
-        self.rig.end_of_job(place_of(1), since)
         self.assert_holds_the_image()
 
     def test_the_service_told_to_end_finishes_what_it_writes(self):

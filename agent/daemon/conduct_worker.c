@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: MIT */
+/* A job's talk with its worker: evidence, the decision, progress and the last word; see
+ * conduct_parts.h. */
+#include <errno.h>
+#include <string.h>
+
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/text.h"
+#include "daemon/conduct.h"
+#include "daemon/conduct_parts.h"
+#include "daemon/story.h"
+
+/* A worker that writes speaks at least once a second. */
+#define WRITE_SILENCE_USEC (30 * USEC_PER_SEC)
+#define APPLICATION_USEC   (15 * USEC_PER_SEC)
+/* No honest flash takes this long (16 MiB on a chip at its slowest: half an hour), and a worker
+ * that was taken over could speak for ever. */
+#define WRITE_LIMIT_USEC (3600 * USEC_PER_SEC)
+/* Progress is told to the bus no oftener than this, however much a worker talks. */
+#define PROGRESS_USEC (USEC_PER_SEC / 50)
+
+/* ---- towards the worker ----------------------------------------------------------------- */
+
+/* The image crosses in its canonical form: the hands never parse a firmware file. */
+static int send_go(struct job *job, const struct image *image, bool force)
+{
+	_cleanup_(buffer_done) struct buffer bytes = { 0 };
+	image_encode(image, &bytes);
+	if (bytes.failed)
+		return -ENOMEM;
+	_cleanup_(closep) int fd = file_seal("plugflash-image", bytes.data, bytes.length);
+	if (fd < 0)
+		return fd;
+	struct wire_message message = {
+		.type = WIRE_GO,
+		.go = { .digest = image->digest, .force = force },
+	};
+	return worker_send(job->worker, &message, fd);
+}
+
+/* ---- from the worker -------------------------------------------------------------------- */
+
+static int adopt_judgement(struct job *job, const struct judgement *judgement)
+{
+	const struct policy_rule *rule = judgement->rule;
+	if (rule) {
+		job->rule = strdup(rule->name);
+		job->board = rule->board ? strdup(rule->board) : NULL;
+		job->expectation = rule->expectation;
+		job->expected_vid = rule->expected_vid;
+		job->expected_pid = rule->expected_pid;
+		if (!job->rule || (rule->board && !job->board))
+			return -ENOMEM;
+	}
+	if (judgement->image_path) {
+		job->image_path = text_escape(judgement->image_path);
+		if (!job->image_path)
+			return -ENOMEM;
+	}
+	if (judgement->image) {
+		job->has_image = true;
+		job->digest = judgement->image->digest;
+	}
+	return 0;
+}
+
+static void refuse(struct job *job, const struct judgement *judgement)
+{
+	static const enum reason_code codes[] = {
+		[VERDICT_NO_RULE] = REASON_NO_RULE,
+		[VERDICT_IGNORE] = REASON_IGNORED,
+		[VERDICT_PRESENT] = REASON_PRESENT_AT_START,
+		[VERDICT_PROBE] = REASON_INTERNAL,
+		[VERDICT_UNKNOWN] = REASON_IDENTITY_UNKNOWN,
+		[VERDICT_FLASH] = REASON_INTERNAL,
+		[VERDICT_QUARANTINE] = REASON_QUARANTINED,
+	};
+	_cleanup_(freep) char *sentence = judgement_sentence(judgement, job->device);
+	enum reason_code code = judgement->reasons.count > 0 ? judgement->reasons.items[0].code
+							     : codes[judgement->verdict];
+	conduct_stop(job, OUTCOME_REFUSED, code, sentence ? sentence : "out of memory");
+}
+
+/* First the intent on disk, then the word that lets the worker erase. */
+static void permit(struct job *job, struct judgement *judgement)
+{
+	struct conduct *conduct = job->conduct;
+	job->permitted_usec = clock_usec(CLOCK_MONOTONIC);
+	int r = ledger_permit(conduct->ledger, &conduct->policy->limits, job, &judgement->reasons);
+	if (r != 0) {
+		job->permitted_usec = 0;
+		refuse(job, judgement);
+		return;
+	}
+	r = send_go(job, judgement->image, judgement->rule->force);
+	if (r < 0) {
+		conduct_stop(job, OUTCOME_FAILED, REASON_INTERNAL, strerror(-r));
+		return;
+	}
+	conduct_move(job, JOB_EVENT_PERMITTED);
+	conduct_enter_phase(job, PHASE_COMPARE);
+	conduct_set_deadline(job, WRITE_SILENCE_USEC);
+	story_job_writing(job, judgement->image->byte_count);
+	conduct_changed(job);
+}
+
+static void on_evidence(struct job *job, const struct board_facts *facts)
+{
+	_cleanup_(judgement_done) struct judgement judgement = { 0 };
+	job->facts = *facts;
+	job->has_facts = true;
+	int r = conduct_judge(job->conduct, job->device, facts, &judgement);
+	if (r >= 0)
+		r = adopt_judgement(job, &judgement);
+	if (r < 0)
+		conduct_stop(job, OUTCOME_FAILED, REASON_INTERNAL, "out of memory");
+	else if (job->board_left)
+		conduct_stop(job, OUTCOME_INTERRUPTED, REASON_BOARD_LEFT,
+			"the board left before anything was written; plug it again");
+	else if (judgement.verdict == VERDICT_FLASH && judgement.reasons.count == 0)
+		permit(job, &judgement);
+	else
+		refuse(job, &judgement);
+}
+
+/* The application has shown itself, or something else has. */
+void conduct_judge_successor(struct job *job)
+{
+	const struct device *found = job->successor;
+	job->application_usec = clock_usec(CLOCK_MONOTONIC) - job->phase_began_usec;
+	if (found->mode == job->device->mode) {
+		conduct_finish(job, OUTCOME_FAILED, REASON_NO_APPLICATION,
+			"written and verified, but the board came back in its boot mode; is its "
+			"boot button held, or the image meant for another board?");
+		return;
+	}
+	if (found->mode != MODE_NONE) {
+		conduct_finish(job, OUTCOME_FAILED, REASON_NO_APPLICATION,
+			"written and verified, but another board in boot mode took the place before "
+			"an application showed itself; plug the written one again to see it start");
+		return;
+	}
+	job->application = text_format("%04x:%04x", found->vid, found->pid);
+	if (job->expectation == EXPECT_ID &&
+		(found->vid != job->expected_vid || found->pid != job->expected_pid)) {
+		_cleanup_(freep) char *sentence = text_format(
+			"written and verified, but %04x:%04x came up where the rule expects "
+			"%04x:%04x; is it the right image?",
+			found->vid, found->pid, job->expected_vid, job->expected_pid);
+		conduct_finish(job, OUTCOME_FAILED, REASON_WRONG_APPLICATION,
+			sentence ? sentence : "wrong application");
+		return;
+	}
+	_cleanup_(freep) char *title = device_describe(found);
+	_cleanup_(freep) char *sentence = text_format("%s; %s came up",
+		job->sentence ? job->sentence : "", title ? title : "its application");
+	conduct_finish(job, job->outcome, REASON_NONE, sentence ? sentence : "done");
+}
+
+static void on_good_outcome(struct job *job, const struct wire_outcome *outcome)
+{
+	if (job->expectation == EXPECT_NONE) {
+		conduct_finish(job, outcome->outcome, REASON_NONE, outcome->sentence);
+		return;
+	}
+	if (!outcome->restarted) {
+		conduct_finish(job, OUTCOME_FAILED, REASON_NO_APPLICATION, outcome->sentence);
+		return;
+	}
+	job->outcome = outcome->outcome;
+	job->sentence = strdup(outcome->sentence);
+	job->worker = worker_close(job->worker);
+	conduct_move(job, JOB_EVENT_WRITTEN);
+	conduct_set_deadline(job, APPLICATION_USEC);
+	conduct_changed(job);
+	conduct_start_waiting_jobs(job->conduct);
+	if (job->successor)
+		conduct_judge_successor(job);
+}
+
+static void on_outcome(struct job *job, const struct wire_outcome *outcome)
+{
+	job->tally = outcome->tally;
+	job->verification = outcome->verification;
+	conduct_enter_phase(job, job->phase);
+	if (job->state == JOB_STOPPING)
+		conduct_finish(job, job->stop_outcome, job->stop_reason,
+			job->stop_sentence ? job->stop_sentence : "stopped");
+	else if (!outcome_is_good(outcome->outcome))
+		conduct_finish(job, outcome->outcome, outcome->reason, outcome->sentence);
+	else if (job->state == JOB_WRITING)
+		on_good_outcome(job, outcome);
+	else
+		conduct_finish(job, OUTCOME_FAILED, REASON_WIRE_VIOLATION,
+			"the worker claims to have written without permission; do not trust this "
+			"board, and report this");
+}
+
+static void on_progress(struct job *job, const struct wire_progress *progress)
+{
+	uint64_t now_usec = clock_usec(CLOCK_MONOTONIC);
+	bool is_further = progress->phase > job->furthest_phase;
+	if (progress->phase != job->phase)
+		conduct_enter_phase(job, progress->phase);
+	job->done_bytes = progress->done_bytes;
+	job->total_bytes = progress->total_bytes;
+	if (job->state == JOB_WRITING && !job->board_left &&
+		now_usec - job->permitted_usec < WRITE_LIMIT_USEC)
+		conduct_set_deadline(job, WRITE_SILENCE_USEC);
+	if (!is_further && now_usec - job->progress_told_usec < PROGRESS_USEC)
+		return;
+	job->progress_told_usec = now_usec;
+	if (is_further)
+		job->furthest_phase = progress->phase;
+	conduct_changed(job);
+}
+
+void conduct_on_message(void *context, const struct wire_message *message)
+{
+	struct job *job = context;
+	if (message->type == WIRE_OUTCOME)
+		on_outcome(job, &message->outcome);
+	else if (message->type == WIRE_PROGRESS)
+		on_progress(job, &message->progress);
+	else if (message->type == WIRE_EVIDENCE && job->state == JOB_PROBING && !job->has_facts)
+		on_evidence(job, &message->evidence);
+	else if (job->state != JOB_STOPPING)
+		conduct_finish(job, OUTCOME_FAILED, REASON_WIRE_VIOLATION,
+			"the worker spoke out of turn and was hung up on; report this");
+}
+
+void conduct_on_worker_end(void *context, int error)
+{
+	struct job *job = context;
+	if (job->state == JOB_STOPPING)
+		conduct_finish(job, job->stop_outcome, job->stop_reason,
+			job->stop_sentence ? job->stop_sentence : "stopped");
+	else if (error == -EBADMSG)
+		conduct_finish(job, OUTCOME_FAILED, REASON_WIRE_VIOLATION,
+			"the worker spoke garbage and was hung up on; report this");
+	else if (job->board_left)
+		conduct_finish(job, OUTCOME_INTERRUPTED, REASON_BOARD_LEFT,
+			"the board left; plug it again");
+	else
+		conduct_finish(job,
+			job->state == JOB_WRITING ? OUTCOME_INTERRUPTED : OUTCOME_FAILED,
+			REASON_WORKER_LOST,
+			"the worker ended without an outcome (its own journal may say why); a board "
+			"that was being written and is still there is tried again");
+}

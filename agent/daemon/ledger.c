@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: MIT */
+/* Book-keeping; see ledger.h. */
+#include <errno.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/text.h"
+#include "daemon/budget.h"
+#include "daemon/ledger.h"
+#include "daemon/story.h"
+
+/* Some thirty boards a day for ten years, and about as long. */
+#define HISTORY_DAYS 3650
+#define HISTORY_JOBS 100000
+
+struct ledger {
+	char *path;
+	struct history *history;
+	uint64_t last_id;
+	int trouble; /* what the last use of the history ended with, when that was bad */
+};
+
+int ledger_new(const char *history_file, struct ledger **ret)
+{
+	_cleanup_(ledger_freep) struct ledger *ledger = calloc(1, sizeof(*ledger));
+	if (!ledger)
+		return -ENOMEM;
+	ledger->path = strdup(history_file);
+	if (!ledger->path)
+		return -ENOMEM;
+	*ret = TAKE_PTR(ledger);
+	return 0;
+}
+
+struct ledger *ledger_free(struct ledger *ledger)
+{
+	if (!ledger)
+		return NULL;
+	history_close(ledger->history);
+	free(ledger->path);
+	free(ledger);
+	return NULL;
+}
+
+/* ---- the history, if one can be had ------------------------------------------------------ */
+
+/* Passes `r` on; the first failure of a row is told. */
+static int heed(struct ledger *ledger, int r)
+{
+	if (r < 0 && ledger->trouble == 0)
+		story_history_unavailable(ledger->path, r);
+	ledger->trouble = r < 0 ? r : 0;
+	return r;
+}
+
+static void on_unfinished(void *context, uint64_t job_id, const char *place)
+{
+	(void)context;
+	story_job_lost(job_id, place);
+}
+
+struct history *ledger_history(struct ledger *ledger)
+{
+	if (ledger->history)
+		return ledger->history;
+	_cleanup_(history_closep) struct history *history = NULL;
+	_cleanup_(freep) char *aside = NULL;
+	int r = history_open(ledger->path, ledger->last_id, &history, &aside);
+	if (r == HISTORY_SET_ASIDE)
+		story_history_damaged(ledger->path, aside);
+	if (r >= 0)
+		r = history_close_unfinished(history, on_unfinished, ledger);
+	if (heed(ledger, r) < 0)
+		return NULL;
+	ledger->history = TAKE_PTR(history);
+	return ledger->history;
+}
+
+uint64_t ledger_next_id(struct ledger *ledger)
+{
+	struct history *history = ledger_history(ledger);
+	uint64_t id = history ? history_next_id(history) : ledger->last_id + 1;
+	/* Without a history nobody knows what was given out before: seconds since 1970 are not. */
+	uint64_t seconds = clock_usec(CLOCK_REALTIME) / USEC_PER_SEC;
+	if (!history && id < seconds)
+		id = seconds;
+	if (id <= ledger->last_id)
+		id = ledger->last_id + 1;
+	ledger->last_id = id;
+	return id;
+}
+
+/* ---- judging ----------------------------------------------------------------------------- */
+
+/* What is in flash has changed since, and with it what shows of the chip's size. */
+static bool is_same_board(const struct board_facts *left, const struct board_facts *right)
+{
+	bool size_differs = left->flash_size_bytes != 0 && right->flash_size_bytes != 0 &&
+			    left->flash_size_bytes != right->flash_size_bytes;
+	return left->chip == right->chip && left->rom_revision == right->rom_revision &&
+	       !size_differs && text_equal(left->unique_id, right->unique_id);
+}
+
+/* Is there an unfinished write of a board at this place, and `facts` (unless NULL) are that
+ * board's?
+ */
+static bool find_intent(struct ledger *ledger, const char *place, const struct board_facts *facts,
+	struct intent *ret)
+{
+	struct history *history = ledger_history(ledger);
+	if (!history || heed(ledger, history_intent(history, place, ret)) != HISTORY_INTENT)
+		return false;
+	return !facts || is_same_board(&ret->facts, facts);
+}
+
+static int add_not_recorded(const struct ledger *ledger, struct reasons *reasons)
+{
+	return reasons_add(reasons, REASON_NOT_RECORDED,
+		"what is to be written could not be recorded first (%s), so nothing is written; "
+		"make room in the state directory, then plug the board again",
+		strerror(-ledger->trouble));
+}
+
+static int judge_quarantine(
+	const struct device *device, const struct place_record *record, struct judgement *judgement)
+{
+	reasons_done(&judgement->reasons);
+	judgement->verdict = VERDICT_QUARANTINE;
+	return reasons_add(&judgement->reasons, REASON_QUARANTINED,
+		"the place is in quarantine: %s. When the cause is found: plugflash release %s",
+		record->why, device->place);
+}
+
+static int judge_limit(struct ledger *ledger, struct judgement *judgement)
+{
+	const struct policy_rule *rule = judgement->rule;
+	uint64_t now_usec = clock_usec(CLOCK_REALTIME), count = 0;
+	uint64_t since_usec = now_usec > rule->within_usec ? now_usec - rule->within_usec : 0;
+	int r = heed(
+		ledger, history_count_flashed(ledger->history, rule->name, since_usec, &count));
+	if (r < 0)
+		return add_not_recorded(ledger, &judgement->reasons);
+	if (count < rule->limit)
+		return 0;
+	return reasons_add(&judgement->reasons, REASON_LIMIT,
+		"rule \"%s\" has written its %u boards within %llu minutes; wait, or change limit and within and reload",
+		rule->name, rule->limit, rule->within_usec / (60 * USEC_PER_SEC));
+}
+
+/* What the past has to say to a judgement that would write, or lead to one. */
+static int judge_past(
+	struct ledger *ledger, const struct device *device, struct judgement *judgement)
+{
+	bool may_write = judgement->verdict == VERDICT_PROBE ||
+			 judgement->verdict == VERDICT_FLASH ||
+			 judgement->verdict == VERDICT_PRESENT;
+	bool would_write = judgement->verdict == VERDICT_FLASH && judgement->reasons.count == 0;
+	struct place_record record = { 0 };
+	if (!may_write)
+		return 0;
+	int r = ledger_history(ledger) ? history_place(ledger->history, device->place, &record)
+				       : ledger->trouble;
+	if (heed(ledger, r) < 0)
+		return would_write ? add_not_recorded(ledger, &judgement->reasons) : 0;
+	if (record.quarantined_usec > 0)
+		return judge_quarantine(device, &record, judgement);
+	return would_write && judgement->rule->limit > 0 ? judge_limit(ledger, judgement) : 0;
+}
+
+static bool is_about(const struct intent *intent, const struct judgement *judgement)
+{
+	return judgement->image &&
+	       memcmp(&judgement->image->digest, &intent->digest, sizeof(intent->digest)) == 0;
+}
+
+int ledger_judge(struct ledger *ledger, const struct policy *policy, const char *firmware_directory,
+	const struct device *device, const struct board_facts *facts, struct judgement *ret)
+{
+	_cleanup_(judgement_done) struct judgement judgement = { 0 };
+	struct intent intent = { 0 };
+	struct device seen = *device;
+	bool resumes = device->was_present && find_intent(ledger, device->place, facts, &intent);
+	seen.was_present = device->was_present && !resumes;
+	int r = judge(policy, firmware_directory, &seen, facts, &judgement);
+	if (r >= 0 && resumes && facts && !is_about(&intent, &judgement)) {
+		resumes = false;
+		judgement_done(&judgement);
+		r = judge(policy, firmware_directory, device, facts, &judgement);
+	}
+	if (r >= 0)
+		r = judge_past(ledger, device, &judgement);
+	if (r < 0)
+		return r;
+	judgement.resumes = resumes ? intent.job_id : 0;
+	*ret = judgement;
+	judgement = (struct judgement){ 0 };
+	return 0;
+}
+
+/* ---- jobs -------------------------------------------------------------------------------- */
+
+void ledger_note(struct ledger *ledger, const struct job *job)
+{
+	struct history *history = ledger_history(ledger);
+	if (history)
+		(void)heed(ledger, history_store(history, job));
+}
+
+/* The budget is spent: nothing is begun any more. */
+static int close_place(struct ledger *ledger, const struct job *job,
+	const struct place_record *record, struct reasons *reasons)
+{
+	const char *place = job->device->place;
+	int r = heed(ledger, history_store_place(ledger->history, place, record));
+	if (r >= 0)
+		story_place_quarantined(place, record);
+	r = reasons_add(reasons, REASON_QUARANTINED,
+		"the place is in quarantine: %s. When the cause is found: plugflash release %s",
+		record->why, place);
+	return r < 0 ? r : LEDGER_REFUSED;
+}
+
+int ledger_permit(struct ledger *ledger, const struct policy_limits *limits, const struct job *job,
+	struct reasons *reasons)
+{
+	struct place_record record;
+	int r = ledger_history(ledger) ? history_place(ledger->history, job->device->place, &record)
+				       : ledger->trouble;
+	if (r >= 0 && !budget_begin(&record, limits, &job->digest, clock_usec(CLOCK_REALTIME)))
+		return close_place(ledger, job, &record, reasons);
+	if (r >= 0)
+		r = history_store_intent(ledger->history, job, &record);
+	if (heed(ledger, r) >= 0)
+		return 0;
+	r = add_not_recorded(ledger, reasons);
+	return r < 0 ? r : LEDGER_REFUSED;
+}
+
+static int end_permitted(struct ledger *ledger, const struct policy_limits *limits,
+	const struct job *job, bool is_return)
+{
+	struct place_record record;
+	const char *place = job->device->place;
+	int r = history_place(ledger->history, place, &record);
+	if (r < 0)
+		return r;
+	bool was_quarantined = record.quarantined_usec > 0;
+	struct budget_end end = {
+		.is_good = outcome_is_good(job->outcome),
+		.is_return = is_return,
+	};
+	budget_end(&record, limits, end, clock_usec(CLOCK_REALTIME));
+	/* An application that does not come up takes nothing from the proof of what is in flash. */
+	bool is_proved = end.is_good || job->verification >= VERIFY_READBACK;
+	r = history_store_end(ledger->history, job, &record, is_proved);
+	if (r >= 0 && record.quarantined_usec > 0 && !was_quarantined)
+		story_place_quarantined(place, &record);
+	return r;
+}
+
+int ledger_end(struct ledger *ledger, const struct policy_limits *limits, const struct job *job,
+	bool is_return)
+{
+	if (!ledger_history(ledger))
+		return ledger->trouble;
+	return heed(ledger, job->permitted_usec > 0 ? end_permitted(ledger, limits, job, is_return)
+						    : history_store(ledger->history, job));
+}
+
+void ledger_retire(struct ledger *ledger, const struct policy_limits *limits)
+{
+	unsigned days = limits->history_days ? limits->history_days : HISTORY_DAYS;
+	unsigned jobs = limits->history_jobs ? limits->history_jobs : HISTORY_JOBS;
+	if (ledger_history(ledger))
+		(void)heed(ledger, history_retire(ledger->history, days, jobs));
+}
+
+int ledger_release(struct ledger *ledger, const char *place)
+{
+	struct place_record record;
+	if (!ledger_history(ledger))
+		return ledger->trouble;
+	int r = history_place(ledger->history, place, &record);
+	if (r >= 0 && record.quarantined_usec == 0)
+		return -ENOENT;
+	record = (struct place_record){ 0 };
+	if (r >= 0)
+		r = history_store_place(ledger->history, place, &record);
+	if (r >= 0)
+		story_place_released(place);
+	return r;
+}
