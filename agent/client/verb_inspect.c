@@ -13,10 +13,10 @@
 #include "client/verb.h"
 #include "model/fitness.h"
 #include "model/rp2040.h"
+#include "model/rp2350.h"
 #include "model/uf2.h"
 
 #define SEGMENTS_SHOWN 12
-#define ASKED_CHIP     CHIP_RP2040
 
 #define TRY(call)                  \
 	do {                       \
@@ -58,31 +58,87 @@ static int describe_segments(const struct image *image, cJSON *answer)
 	return 0;
 }
 
-/* What the boot ROM of an RP2040 would look at, if the image has something in that place. */
-static int describe_start(const struct image *image, cJSON *answer)
+static int describe_boot2(const struct image *image, cJSON *answer)
 {
-	uint8_t page[RP2040_BOOT2_BYTES], vectors[RP2040_VECTORS_BYTES];
-	if (image_copy(image, RP2040_FLASH_START, sizeof(page), page) == sizeof(page)) {
-		cJSON *boot2 = cJSON_AddObjectToObject(answer, "boot2");
-		if (!boot2)
-			return -ENOMEM;
-		TRY(put_bool(boot2, "valid", rp2040_boot2_is_valid(page)));
-		TRY(put_hex(boot2, "crc32", read_u32(page + 252)));
-		TRY(put_hex(boot2, "crc32_computed", crc32_mpeg2(page, 252)));
-	}
-	if (image_copy(image, RP2040_VECTORS_ADDRESS, sizeof(vectors), vectors) != sizeof(vectors))
+	uint8_t page[RP2040_BOOT2_BYTES];
+	if (image_copy(image, RP2040_FLASH_START, sizeof(page), page) != sizeof(page))
+		return 0;
+	cJSON *boot2 = cJSON_AddObjectToObject(answer, "boot2");
+	if (!boot2)
+		return -ENOMEM;
+	TRY(put_bool(boot2, "valid", rp2040_boot2_is_valid(page)));
+	TRY(put_hex(boot2, "crc32", read_u32(page + 252)));
+	return put_hex(boot2, "crc32_computed", crc32_mpeg2(page, 252));
+}
+
+static int describe_vectors(const struct image *image, enum chip chip, cJSON *answer)
+{
+	bool is_rp2040 = chip == CHIP_RP2040;
+	uint32_t address = is_rp2040 ? RP2040_VECTORS_ADDRESS : RP2350_FLASH_START;
+	uint32_t flash_end = is_rp2040 ? RP2040_FLASH_END : RP2350_FLASH_END;
+	uint8_t vectors[RP2040_VECTORS_BYTES];
+	if (image_copy(image, address, sizeof(vectors), vectors) != sizeof(vectors))
 		return 0;
 	cJSON *table = cJSON_AddObjectToObject(answer, "vectors");
 	if (!table)
 		return -ENOMEM;
-	uint64_t end = image_end(image) < RP2040_FLASH_END ? image_end(image) : RP2040_FLASH_END;
-	TRY(put_hex(table, "address", RP2040_VECTORS_ADDRESS));
+	uint32_t end = image_end(image) < flash_end ? (uint32_t)image_end(image) : flash_end;
+	TRY(put_hex(table, "address", address));
 	TRY(put_hex(table, "stack", read_u32(vectors)));
 	TRY(put_hex(table, "reset", read_u32(vectors + 4)));
-	return put_bool(table, "plausible", rp2040_vectors_are_plausible(vectors, (uint32_t)end));
+	return put_bool(table, "plausible",
+		is_rp2040 ? rp2040_vectors_are_plausible(vectors, end)
+			  : rp2350_vectors_are_plausible(vectors, end));
 }
 
-static int describe_image(const struct image *image, bool has_address, cJSON *answer)
+static int describe_image_def(const struct rp2350_start *start, cJSON *answer)
+{
+	bool is_program = start->has_image_def && rp2350_type_is_program(start->image_type);
+	cJSON *definition = cJSON_AddObjectToObject(answer, "image_def");
+	if (!definition)
+		return -ENOMEM;
+	TRY(put_hex(definition, "address", start->block_address));
+	TRY(put_number(definition, "blocks", start->block_count));
+	TRY(put_bool(definition, "program", is_program));
+	TRY(put_bool(definition, "data", start->is_data));
+	TRY(put_bool(definition, "partition_table", start->is_partition_table));
+	if (!is_program)
+		return 0;
+	bool is_arm = rp2350_type_cpu(start->image_type) == RP2350_ARM;
+	TRY(json_put_text(definition, "processor", is_arm ? "arm" : "riscv"));
+	return put_bool(definition, "secure", !rp2350_type_is_non_secure(start->image_type));
+}
+
+/* What the boot ROM of that chip would look at, if the image has something in that place. */
+static int describe_start(const struct image *image, enum chip chip, cJSON *answer)
+{
+	struct rp2350_start start;
+	bool is_arm = true;
+	if (chip == CHIP_RP2040)
+		TRY(describe_boot2(image, answer));
+	else if (rp2350_find_start(image, &start) == 0) {
+		TRY(describe_image_def(&start, answer));
+		is_arm = !start.has_entry_point && !start.has_vector_table &&
+			 rp2350_type_cpu(start.image_type) == RP2350_ARM;
+	}
+	return is_arm ? describe_vectors(image, chip, answer) : 0;
+}
+
+/* The board that a person most likely wants it for: by the content, then by the UF2 family. */
+static enum chip likely_chip(const struct image *image)
+{
+	uint8_t page[RP2040_BOOT2_BYTES];
+	struct rp2350_start start;
+	if (image_copy(image, RP2040_FLASH_START, sizeof(page), page) == sizeof(page) &&
+		rp2040_boot2_is_valid(page))
+		return CHIP_RP2040;
+	if (rp2350_find_start(image, &start) == 0 || image->family_chip == CHIP_RP2350)
+		return CHIP_RP2350;
+	return CHIP_RP2040;
+}
+
+static int describe_image(
+	const struct image *image, enum chip chip, bool has_address, cJSON *answer)
 {
 	char digest[DIGEST_TEXT];
 	text_hex(image->digest.bytes, DIGEST_BYTES, digest);
@@ -96,12 +152,13 @@ static int describe_image(const struct image *image, bool has_address, cJSON *an
 		TRY(json_put_text(answer, "uf2_family_name", name ? name : "unknown"));
 	}
 	TRY(describe_segments(image, answer));
-	return describe_start(image, answer);
+	return describe_start(image, chip, answer);
 }
 
 static int describe_reasons(const struct reasons *reasons, cJSON *answer)
 {
-	TRY(json_put_text(answer, "board", chip_name(ASKED_CHIP)));
+	if (!json_text(answer, "board")[0])
+		TRY(json_put_text(answer, "board", chip_name(CHIP_RP2040)));
 	TRY(put_bool(answer, "fits", reasons->count == 0));
 	cJSON *list = cJSON_AddArrayToObject(answer, "reasons");
 	if (!list)
@@ -125,13 +182,15 @@ static int judge_bytes(const uint8_t *data, size_t length, struct reasons *reaso
 		return r < 0 ? r : 0;
 	bool has_address = image->has_address;
 	uint32_t address;
-	if (!has_address && fitness_default_address(ASKED_CHIP, &address)) {
+	/* The same for all chips that there may be a choice of. */
+	if (!has_address && fitness_default_address(CHIP_RP2040, &address)) {
 		r = image_place(image, address, reasons);
 		if (r != 0)
 			return r < 0 ? r : 0;
 	}
-	TRY(describe_image(image, has_address, answer));
-	const struct board_facts facts = { .chip = ASKED_CHIP };
+	const struct board_facts facts = { .chip = likely_chip(image) };
+	TRY(json_put_text(answer, "board", chip_name(facts.chip)));
+	TRY(describe_image(image, facts.chip, has_address, answer));
 	return fitness_judge(image, &facts, reasons);
 }
 
@@ -188,17 +247,39 @@ static void show_segments(const struct output *output, const cJSON *answer)
 	}
 }
 
+static void show_boot2(const struct output *output, const cJSON *boot2)
+{
+	bool valid = json_flag(boot2, "valid");
+	put_label(output, "boot2");
+	output_tinted(
+		output, valid ? TINT_GOOD : TINT_BAD, "checksum %s", valid ? "right" : "wrong");
+	fprintf(output->stream, " (%s, computed %s)\n", json_text(boot2, "crc32"),
+		json_text(boot2, "crc32_computed"));
+}
+
+static void show_image_def(const struct output *output, const cJSON *definition)
+{
+	bool program = json_flag(definition, "program");
+	const char *what = json_flag(definition, "data") ? "data" : "no program for an rp2350";
+	put_label(output, "blocks");
+	output_tinted(output, program ? TINT_GOOD : TINT_BAD, "%s", program ? "program" : what);
+	if (program)
+		fprintf(output->stream, " for %s, %s", json_text(definition, "processor"),
+			json_flag(definition, "secure") ? "secure" : "non-secure");
+	if (json_flag(definition, "partition_table"))
+		fputs(", with a partition table", output->stream);
+	fprintf(output->stream, " (the first of %.0f at %s)\n", json_number(definition, "blocks"),
+		json_text(definition, "address"));
+}
+
 static void show_start(const struct output *output, const cJSON *answer)
 {
 	const cJSON *boot2 = json_list(answer, "boot2"), *vectors = json_list(answer, "vectors");
-	if (boot2) {
-		bool valid = json_flag(boot2, "valid");
-		put_label(output, "boot2");
-		output_tinted(output, valid ? TINT_GOOD : TINT_BAD, "checksum %s",
-			valid ? "right" : "wrong");
-		fprintf(output->stream, " (%s, computed %s)\n", json_text(boot2, "crc32"),
-			json_text(boot2, "crc32_computed"));
-	}
+	const cJSON *definition = json_list(answer, "image_def");
+	if (boot2)
+		show_boot2(output, boot2);
+	if (definition)
+		show_image_def(output, definition);
 	if (vectors) {
 		bool plausible = json_flag(vectors, "plausible");
 		put_label(output, "vectors");

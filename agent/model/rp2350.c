@@ -10,6 +10,7 @@
 #define MARKER_END   0xAB123579u
 
 #define ITEM_VECTOR_TABLE    0x03
+#define ITEM_ROLLING_WINDOW  0x05
 #define ITEM_LOAD_MAP        0x06
 #define ITEM_PARTITION_TABLE 0x0A
 #define ITEM_IMAGE_TYPE      0x42
@@ -21,6 +22,7 @@
 #define TYPE_DATA       2
 #define TYPE_NON_SECURE 1
 #define TYPE_RP2350     1
+#define TYPE_ON_TRIAL   0x8000
 
 /* Limits of the ROM: of any block, and of one that it would take for an IMAGE_DEF. */
 #define BLOCK_WORDS     160u
@@ -108,6 +110,8 @@ static void learn_item(const struct block *block, uint32_t at, struct rp2350_sta
 		return;
 	if (type == ITEM_LOAD_MAP)
 		start->has_load_map = true;
+	if (type == ITEM_ROLLING_WINDOW)
+		start->is_rolled = true;
 	if (type == ITEM_VECTOR_TABLE && words == 2) {
 		start->has_vector_table = true;
 		start->vector_table = word_of(block, at + 1);
@@ -143,7 +147,8 @@ static void learn_image_def(const struct block *block, struct rp2350_start *star
 		return;
 	start->has_image_def = true;
 	start->image_type = image_type;
-	start->has_load_map = start->has_vector_table = start->has_entry_point = false;
+	start->is_rolled = start->has_load_map = false;
+	start->has_vector_table = start->has_entry_point = false;
 	for (uint32_t at = 2; at < block->last; at += item_words(word_of(block, at)))
 		learn_item(block, at, start);
 }
@@ -241,7 +246,7 @@ int rp2350_find_start(const struct image *image, struct rp2350_start *ret)
 	view.has_blank_page = true;
 	view.blank_page = page_of(start.block_address - RP2350_FLASH_START);
 	if (starts_anything(&view))
-		return -EINVAL;
+		return -EEXIST;
 	*ret = start;
 	return 0;
 }
@@ -271,6 +276,11 @@ enum rp2350_cpu rp2350_type_cpu(uint16_t image_type)
 bool rp2350_type_is_non_secure(uint16_t image_type)
 {
 	return (image_type >> 4 & 3) == TYPE_NON_SECURE;
+}
+
+bool rp2350_type_is_on_trial(uint16_t image_type)
+{
+	return image_type & TYPE_ON_TRIAL;
 }
 
 bool rp2350_vectors_are_plausible(const uint8_t vectors[8], uint64_t image_end)

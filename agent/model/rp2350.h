@@ -36,6 +36,7 @@ struct rp2350_start {
 	bool is_data; /* one says that the image is data, which is never started */
 	bool has_image_def; /* for something that can be started, on whichever chip */
 	uint16_t image_type; /* of the IMAGE_DEF that the ROM would take */
+	bool is_rolled; /* it wants to appear at another address than the one it lies at */
 	bool has_load_map; /* the ROM copies parts of the image before it starts */
 	bool has_vector_table; /* its address is stated; else it lies at the start of the flash */
 	uint32_t vector_table;
@@ -45,9 +46,9 @@ struct rp2350_start {
 };
 
 /*
- * 0, -ENOENT when there is no block, -EINVAL when the ROM would stop at a broken one, or when a
- * part of the image would start without the page that holds the first block's start marker: that
- * page is written last, so that a torn write starts nothing.
+ * 0; -ENOENT when there is no block, -EINVAL when the ROM would stop at a broken one, -EEXIST when
+ * another part of the image would start without the page that holds the first block's start marker:
+ * that page is written last, so that a torn write starts nothing.
  */
 int rp2350_find_start(const struct image *image, struct rp2350_start *ret) _must_check_;
 
@@ -58,6 +59,8 @@ int rp2350_find_boot_page(const struct image *image, uint32_t *ret_address) _mus
 bool rp2350_type_is_program(uint16_t image_type);
 enum rp2350_cpu rp2350_type_cpu(uint16_t image_type);
 bool rp2350_type_is_non_secure(uint16_t image_type);
+/* Try before you buy: started once, until the program itself says that it is to stay. */
+bool rp2350_type_is_on_trial(uint16_t image_type);
 
 /* Could these two words start an Arm application that ends before `image_end`? */
 bool rp2350_vectors_are_plausible(const uint8_t vectors[8], uint64_t image_end);

@@ -13,6 +13,7 @@
 #include "model/fitness.h"
 #include "model/image.h"
 #include "model/rp2040.h"
+#include "model/rp2350.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t length);
 
@@ -47,14 +48,39 @@ static void check_shape(const struct image *image)
 }
 
 /* What fits an RP2040 starts on one: the proof is done a second time, the simple way. */
-static void check_fit(const struct image *image)
+static void check_fit_rp2040(const struct image *image)
 {
 	uint8_t page[RP2040_BOOT2_BYTES] = { 0 };
-	must(image->has_address);
 	must(image_copy(image, RP2040_FLASH_START, sizeof(page), page) == sizeof(page));
 	must(rp2040_boot2_is_valid(page));
-	must(image_start(image) == RP2040_FLASH_START);
 	must(image_end(image) <= RP2040_FLASH_END);
+}
+
+/* So is what fits an RP2350; and without the page that is written last the ROM finds nothing. */
+static void check_fit_rp2350(const struct image *image)
+{
+	uint32_t page;
+	uint8_t head[RP2350_HEAD_BYTES];
+	memset(head, 0xFF, sizeof(head));
+	image_copy(image, RP2350_FLASH_START, sizeof(head), head);
+	must(image_end(image) <= RP2350_FLASH_END);
+	must(rp2350_find_boot_page(image, &page) == 0);
+	must(page % RP2350_PAGE_BYTES == 0 && page >= RP2350_FLASH_START &&
+		page < RP2350_FLASH_START + RP2350_HEAD_BYTES);
+	memset(head + (page - RP2350_FLASH_START), 0xFF, RP2350_PAGE_BYTES);
+	struct image_segment torn = { RP2350_FLASH_START, sizeof(head), head };
+	const struct image left = { .has_address = true, .segments = &torn, .segment_count = 1 };
+	must(rp2350_find_boot_page(&left, &page) < 0);
+}
+
+static void check_fit(const struct image *image, enum chip chip)
+{
+	must(image->has_address);
+	must(image_start(image) == RP2040_FLASH_START);
+	if (chip == CHIP_RP2040)
+		check_fit_rp2040(image);
+	else
+		check_fit_rp2350(image);
 }
 
 static void judge(const struct image *image)
@@ -63,16 +89,21 @@ static void judge(const struct image *image)
 		{ .chip = CHIP_RP2040, .flash_size_bytes = 4096 },
 		{ .chip = CHIP_RP2040, .flash_size_bytes = 2 << 20 },
 		{ .chip = CHIP_RP2040 },
+		{ .chip = CHIP_RP2350, .flash_size_bytes = 4096 },
 		{ .chip = CHIP_RP2350, .flash_size_bytes = 4 << 20 },
+		{ .chip = CHIP_RP2350 },
+		{ .chip = CHIP_RP2350, .is_partitioned = true },
+		{ .chip = CHIP_STM32F429 },
 		{ .chip = CHIP_UNKNOWN },
 	};
 	for (size_t i = 0; i < ELEMENTSOF(boards); i++) {
 		_cleanup_(reasons_done) struct reasons reasons = { 0 };
 		must(fitness_judge(image, &boards[i], &reasons) == 0);
 		check_reasons(&reasons);
-		must(boards[i].chip == CHIP_RP2040 || reasons.count > 0);
+		bool may_fit = boards[i].chip == CHIP_RP2040 || boards[i].chip == CHIP_RP2350;
+		must((may_fit && !boards[i].is_partitioned) || reasons.count > 0);
 		if (reasons.count == 0)
-			check_fit(image);
+			check_fit(image, boards[i].chip);
 	}
 }
 

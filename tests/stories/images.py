@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Firmware for the stories: RP2040 images that are as they should be, and some that are not.
+"""Firmware for the stories: images that are as they should be, and some that are not.
 
     images.good_bin(size, seed)      what the boot ROM would start
     images.good_uf2(size, seed)      the same, wrapped as UF2
+    images.rp2350_bin(size, seed)    the same for an RP2350, also as rp2350_uf2(size, seed)
     images.WRONG["bad-boot2-crc"]()  one of the wrong ones, each with exactly one fault
 
 The same seed gives the same bytes on every machine. As a program: images.py NAME FILE [SIZE [SEED]].
@@ -22,7 +23,15 @@ VECTOR_COUNT = 48
 UF2_MAGIC = (0x0A324655, 0x9E5D5157, 0x0AB16F30)
 UF2_FAMILY_PRESENT = 0x2000
 FAMILY_RP2040 = 0xE48BFF56
+FAMILY_ABSOLUTE = 0xE48BFF57
 FAMILY_RP2350_ARM = 0xE48BFF59
+FAMILY_RP2350_RISCV = 0xE48BFF5A
+
+BLOCK_START = 0xFFFFDED3
+BLOCK_END = 0xAB123579
+IMAGE_TYPE_ARM = 0x10210142
+IMAGE_TYPE_RISCV = 0x11010142
+PARTITION_TABLE = (0x0100020A, 0)
 
 
 def crc32_mpeg2(data):
@@ -50,6 +59,25 @@ def good_bin(size=64 * 1024, seed=1):
     assert size >= 1024
     head = boot2(seed) + vector_table()
     return head + random.Random(f"body {seed}").randbytes(size - len(head))
+
+
+def block(*item, distance=0):
+    """What the boot ROM of an RP2350 looks for: one item, and the way to the next block."""
+    return struct.pack(f"<{len(item) + 4}I", BLOCK_START, *item, 0xFF | len(item) << 8,
+                       distance & 0xFFFFFFFF, BLOCK_END)
+
+
+def rp2350_bin(size=64 * 1024, seed=1, image_type=IMAGE_TYPE_ARM):
+    """As Klipper's are: the vector table, behind it the IMAGE_DEF."""
+    assert size >= 1024
+    head = vector_table() + block(image_type)
+    return head + random.Random(f"rp2350 body {seed}").randbytes(size - len(head))
+
+
+def rp2350_uf2(size=64 * 1024, seed=1, family=FAMILY_RP2350_ARM, with_e10=False):
+    """With the block that picotool puts in front against erratum E10, if wanted."""
+    front = uf2_block(b"\xef" * PAGE, 0, 2, FAMILY_ABSOLUTE, 0x10FFFF00) if with_e10 else b""
+    return front + uf2(rp2350_bin(size, seed), family)
 
 
 def scattered_bin(sectors, seed=1):
@@ -115,6 +143,19 @@ def uf2_with_a_hole(size=64 * 1024, seed=1):
     return image[:5 * 512] + image[6 * 512:]
 
 
+def without_image_def(size=64 * 1024, seed=1):
+    """Would fit an RP2350 but for one bit."""
+    image = bytearray(rp2350_bin(size, seed))
+    image[VECTOR_COUNT * 4] ^= 0x01
+    return bytes(image)
+
+
+def with_partition_table(size=64 * 1024, seed=1):
+    """Nothing but a partition table tells the RP2350 what to start."""
+    head = vector_table() + block(*PARTITION_TABLE)
+    return head + rp2350_bin(size, seed)[len(head):]
+
+
 def empty():
     return b""
 
@@ -130,7 +171,14 @@ WRONG = {
     "empty": empty,
 }
 
-EVERY = {"good-bin": good_bin, "good-uf2": good_uf2, **WRONG}
+# None of them fits an RP2040 either.
+WRONG_FOR_RP2350 = {
+    "no-image-def": without_image_def,
+    "partition-table": with_partition_table,
+}
+
+EVERY = {"good-bin": good_bin, "good-uf2": good_uf2, "rp2350-bin": rp2350_bin,
+         "rp2350-uf2": rp2350_uf2, **WRONG, **WRONG_FOR_RP2350}
 
 
 def main():

@@ -7,9 +7,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define MADE_FAMILY_RP2040 0xe48bff56u
-#define MADE_FAMILY_RP2350 0xe48bff59u
-#define MADE_BLOCK         512u
+#define MADE_FAMILY_RP2040   0xe48bff56u
+#define MADE_FAMILY_ABSOLUTE 0xe48bff57u
+#define MADE_FAMILY_RP2350   0xe48bff59u
+#define MADE_BLOCK           512u
 
 /* Bytes that look like nothing, from a seed. */
 void make_noise(uint8_t *ret, size_t length, uint32_t seed);

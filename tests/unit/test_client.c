@@ -446,6 +446,23 @@ static void inspect_names_what_does_not_fit(void **state)
 	assert_string_equal(json_text(reason, "code"), "bad-boot2");
 }
 
+static void inspect_tells_an_rp2350_image_by_its_content(void **state)
+{
+	(void)state;
+	_cleanup_(freep) uint8_t *bytes = make_rp2350_bin(5000, 1);
+	_cleanup_(paper_done) struct paper paper = { 0 };
+	paper_open(&paper);
+	assert_int_equal(inspect_bytes(bytes, 5000, &paper), EXIT_YES);
+	_cleanup_(json_deletep) cJSON *answer = cJSON_Parse(paper.text);
+	const cJSON *definition = json_list(answer, "image_def");
+	assert_string_equal(json_text(answer, "board"), "rp2350");
+	assert_string_equal(json_text(definition, "address"), "0x10000110");
+	assert_string_equal(json_text(definition, "processor"), "arm");
+	assert_true(json_flag(definition, "program"));
+	assert_true(json_flag(json_list(answer, "vectors"), "plausible"));
+	assert_null(json_list(answer, "boot2"));
+}
+
 static void inspect_says_which_file_cannot_be_read(void **state)
 {
 	(void)state;
@@ -490,6 +507,7 @@ int main(void)
 		cmocka_unit_test(a_failed_job_tells_why),
 		cmocka_unit_test(inspect_finds_that_an_image_fits),
 		cmocka_unit_test(inspect_names_what_does_not_fit),
+		cmocka_unit_test(inspect_tells_an_rp2350_image_by_its_content),
 		cmocka_unit_test(inspect_says_which_file_cannot_be_read),
 		cmocka_unit_test(one_problem_makes_it_wrong),
 	};

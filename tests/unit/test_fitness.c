@@ -5,9 +5,10 @@
 #include "base/bytes.h"
 #include "model/fitness.h"
 #include "model/rp2040.h"
+#include "unit/fitness_story.h"
 #include "unit/make_image.h"
 
-#define FLASH   0x10000000u
+#define FLASH   STORY_FLASH
 #define TWO_MIB (2u << 20)
 #define RP2040_PICO                                              \
 	(struct board_facts)                                     \
@@ -20,81 +21,39 @@
 		.chip = CHIP_RP2040 \
 	}
 
-static struct image *parse(const uint8_t *bytes, size_t length)
-{
-	struct reasons reasons = { 0 };
-	struct image *image = NULL;
-	assert_int_equal(image_parse(bytes, length, &reasons, &image), 0);
-	return image;
-}
-
-/* As a person would offer it: a raw image goes where raw images go on this chip. */
-static struct image *raw(const uint8_t *bytes, size_t length)
-{
-	struct image *image = parse(bytes, length);
-	struct reasons reasons = { 0 };
-	assert_int_equal(image_place(image, FLASH, &reasons), 0);
-	return image;
-}
-
-static struct image *uf2(const uint8_t *bytes, size_t length, uint32_t address, uint32_t family)
-{
-	size_t file_length;
-	_cleanup_(freep) uint8_t *file = make_uf2(bytes, length, address, family, &file_length);
-	return parse(file, file_length);
-}
-
-static void expect_fit(struct image *image, struct board_facts facts)
-{
-	_cleanup_(image_freep) struct image *owned = image;
-	_cleanup_(reasons_done) struct reasons reasons = { 0 };
-	assert_int_equal(fitness_judge(owned, &facts, &reasons), 0);
-	if (reasons.count > 0)
-		fail_msg("refused: %s", reasons.items[0].sentence);
-}
-
-static void expect_refusal(
-	struct image *image, struct board_facts facts, enum reason_code code, const char *words)
-{
-	_cleanup_(image_freep) struct image *owned = image;
-	_cleanup_(reasons_done) struct reasons reasons = { 0 };
-	assert_int_equal(fitness_judge(owned, &facts, &reasons), 0);
-	expect_only_reason(&reasons, code, words);
-}
-
 static void a_build_for_the_board_fits(void **unused)
 {
 	(void)unused;
 	_cleanup_(freep) uint8_t *bytes = make_bin(30000, 1);
-	expect_fit(raw(bytes, 30000), RP2040_PICO);
-	expect_fit(uf2(bytes, 30000, FLASH, MADE_FAMILY_RP2040), RP2040_PICO);
+	expect_fit(story_raw(bytes, 30000), RP2040_PICO);
+	expect_fit(story_uf2(bytes, 30000, FLASH, MADE_FAMILY_RP2040), RP2040_PICO);
 	/* No family named: boot2 and vectors prove it as they do for a raw image. */
-	expect_fit(uf2(bytes, 30000, FLASH, 0), RP2040_PICO);
+	expect_fit(story_uf2(bytes, 30000, FLASH, 0), RP2040_PICO);
 }
 
 static void a_small_image_needs_no_known_flash_size(void **unused)
 {
 	(void)unused;
 	_cleanup_(freep) uint8_t *bytes = make_bin(TWO_MIB, 1);
-	expect_fit(raw(bytes, TWO_MIB), RP2040_UNSIZED);
-	expect_fit(raw(bytes, TWO_MIB), RP2040_PICO);
+	expect_fit(story_raw(bytes, TWO_MIB), RP2040_UNSIZED);
+	expect_fit(story_raw(bytes, TWO_MIB), RP2040_PICO);
 }
 
 static void a_large_image_needs_a_known_flash_size(void **unused)
 {
 	(void)unused;
 	_cleanup_(freep) uint8_t *bytes = make_bin(TWO_MIB + 1, 1);
-	expect_refusal(raw(bytes, TWO_MIB + 1), RP2040_UNSIZED, REASON_FLASH_SIZE_UNKNOWN,
+	expect_refusal(story_raw(bytes, TWO_MIB + 1), RP2040_UNSIZED, REASON_FLASH_SIZE_UNKNOWN,
 		"state flash_size for this board in the policy");
 	struct board_facts larger = { .chip = CHIP_RP2040, .flash_size_bytes = 2 * TWO_MIB };
-	expect_fit(raw(bytes, TWO_MIB + 1), larger);
+	expect_fit(story_raw(bytes, TWO_MIB + 1), larger);
 }
 
 static void an_image_larger_than_the_flash_is_refused(void **unused)
 {
 	(void)unused;
 	_cleanup_(freep) uint8_t *bytes = make_bin(TWO_MIB + 1, 1);
-	expect_refusal(raw(bytes, TWO_MIB + 1), RP2040_PICO, REASON_TOO_LARGE,
+	expect_refusal(story_raw(bytes, TWO_MIB + 1), RP2040_PICO, REASON_TOO_LARGE,
 		"needs 2049 KiB of flash and the board has 2048 KiB");
 }
 
@@ -102,17 +61,17 @@ static void an_unknown_chip_gets_nothing(void **unused)
 {
 	(void)unused;
 	_cleanup_(freep) uint8_t *bytes = make_bin(1024, 1);
-	expect_refusal(
-		raw(bytes, 1024), (struct board_facts){ 0 }, REASON_CHIP_UNKNOWN, "is unknown");
+	expect_refusal(story_raw(bytes, 1024), (struct board_facts){ 0 }, REASON_CHIP_UNKNOWN,
+		"is unknown");
 }
 
 static void chips_that_cannot_be_written_yet_get_nothing(void **unused)
 {
 	(void)unused;
 	_cleanup_(freep) uint8_t *bytes = make_bin(1024, 1);
-	static const enum chip chips[] = { CHIP_RP2350, CHIP_STM32F429, CHIP_STM32G0B1 };
+	static const enum chip chips[] = { CHIP_STM32H723, CHIP_STM32F429, CHIP_STM32G0B1 };
 	for (size_t i = 0; i < ELEMENTSOF(chips); i++)
-		expect_refusal(raw(bytes, 1024), (struct board_facts){ .chip = chips[i] },
+		expect_refusal(story_raw(bytes, 1024), (struct board_facts){ .chip = chips[i] },
 			REASON_UNSUPPORTED, chip_name(chips[i]));
 }
 
@@ -123,7 +82,7 @@ static void all_reasons_are_told_not_only_the_first(void **unused)
 	bytes[0] ^= 1;
 	write_u32(bytes + 256, 0);
 	_cleanup_(image_freep) struct image *image =
-		uf2(bytes, TWO_MIB + 4096, FLASH, MADE_FAMILY_RP2350);
+		story_uf2(bytes, TWO_MIB + 4096, FLASH, MADE_FAMILY_RP2350);
 	_cleanup_(reasons_done) struct reasons reasons = { 0 };
 	struct board_facts facts = RP2040_PICO;
 	assert_int_equal(fitness_judge(image, &facts, &reasons), 0);
@@ -144,13 +103,13 @@ static void the_family_of_another_chip_is_the_wrong_chip(void **unused)
 {
 	(void)unused;
 	_cleanup_(freep) uint8_t *bytes = make_bin(1024, 1);
-	expect_refusal(uf2(bytes, 1024, FLASH, MADE_FAMILY_RP2350), RP2040_PICO, REASON_WRONG_CHIP,
-		"is for RP2350 and the board is an rp2040");
-	expect_refusal(uf2(bytes, 1024, FLASH, 0xe48bff57), RP2040_PICO, REASON_WRONG_CHIP,
+	expect_refusal(story_uf2(bytes, 1024, FLASH, MADE_FAMILY_RP2350), RP2040_PICO,
+		REASON_WRONG_CHIP, "is for RP2350 and the board is an rp2040");
+	expect_refusal(story_uf2(bytes, 1024, FLASH, 0xe48bff57), RP2040_PICO, REASON_WRONG_CHIP,
 		"RP2350 absolute");
-	expect_refusal(uf2(bytes, 1024, FLASH, 0x57755a57), RP2040_PICO, REASON_WRONG_CHIP,
+	expect_refusal(story_uf2(bytes, 1024, FLASH, 0x57755a57), RP2040_PICO, REASON_WRONG_CHIP,
 		"is for STM32F4");
-	expect_refusal(uf2(bytes, 1024, FLASH, 0x12345678), RP2040_PICO, REASON_WRONG_CHIP,
+	expect_refusal(story_uf2(bytes, 1024, FLASH, 0x12345678), RP2040_PICO, REASON_WRONG_CHIP,
 		"unknown family 0x12345678");
 }
 
@@ -161,12 +120,12 @@ static void an_image_for_rp2350_is_known_by_its_image_def(void **unused)
 	for (size_t i = 0; i < ELEMENTSOF(types); i++) {
 		_cleanup_(freep) uint8_t *bytes = make_rp2350_bin(8192, 1);
 		write_u32(bytes + MADE_RP2350_BLOCK + 4, types[i]);
-		expect_refusal(raw(bytes, 8192), RP2040_PICO, REASON_WRONG_CHIP, "IMAGE_DEF");
+		expect_refusal(story_raw(bytes, 8192), RP2040_PICO, REASON_WRONG_CHIP, "IMAGE_DEF");
 		/* Klipper writes the RP2040's family into files for the RP2350. */
-		expect_refusal(uf2(bytes, 8192, FLASH, MADE_FAMILY_RP2040), RP2040_PICO,
+		expect_refusal(story_uf2(bytes, 8192, FLASH, MADE_FAMILY_RP2040), RP2040_PICO,
 			REASON_WRONG_CHIP, "IMAGE_DEF");
 		/* Said once, even if the family says it too. */
-		expect_refusal(uf2(bytes, 8192, FLASH, MADE_FAMILY_RP2350), RP2040_PICO,
+		expect_refusal(story_uf2(bytes, 8192, FLASH, MADE_FAMILY_RP2350), RP2040_PICO,
 			REASON_WRONG_CHIP, "is for RP2350");
 	}
 }
@@ -177,10 +136,10 @@ static void an_image_def_for_rp2040_says_nothing_against_it(void **unused)
 	_cleanup_(freep) uint8_t *bytes = make_bin(8192, 1);
 	write_u32(bytes + 0x200, 0xFFFFDED3);
 	write_u32(bytes + 0x204, 0x00210142);
-	expect_fit(raw(bytes, 8192), RP2040_PICO);
+	expect_fit(story_raw(bytes, 8192), RP2040_PICO);
 	/* Nor does one for the RP2350 in an image that an RP2040 would start. */
 	write_u32(bytes + 0x204, 0x10210142);
-	expect_fit(raw(bytes, 8192), RP2040_PICO);
+	expect_fit(story_raw(bytes, 8192), RP2040_PICO);
 }
 
 static void an_image_def_for_another_chip_is_no_sign_of_rp2350(void **unused)
@@ -189,16 +148,17 @@ static void an_image_def_for_another_chip_is_no_sign_of_rp2350(void **unused)
 	_cleanup_(freep) uint8_t *bytes = make_rp2350_bin(8192, 1);
 	write_u32(bytes + MADE_RP2350_BLOCK + 4, MADE_TYPE_RP2040);
 	write_u32(bytes + 4, 0x10000201);
-	expect_refusal(raw(bytes, 8192), RP2040_PICO, REASON_NO_BOOT2, "vector table");
+	expect_refusal(story_raw(bytes, 8192), RP2040_PICO, REASON_NO_BOOT2, "vector table");
 }
 
 static void a_build_for_behind_a_boot_loader_is_explained(void **unused)
 {
 	(void)unused;
 	_cleanup_(freep) uint8_t *bytes = make_offset_bin(FLASH + 0x4000, 30000, 1);
-	expect_refusal(raw(bytes, 30000), RP2040_PICO, REASON_NO_BOOT2, "\"No bootloader\"");
-	expect_refusal(raw(bytes, 30000), RP2040_PICO, REASON_NO_BOOT2, "code near 0x10004080");
-	expect_refusal(uf2(bytes, 30000, FLASH + 0x4000, MADE_FAMILY_RP2040), RP2040_PICO,
+	expect_refusal(story_raw(bytes, 30000), RP2040_PICO, REASON_NO_BOOT2, "\"No bootloader\"");
+	expect_refusal(
+		story_raw(bytes, 30000), RP2040_PICO, REASON_NO_BOOT2, "code near 0x10004080");
+	expect_refusal(story_uf2(bytes, 30000, FLASH + 0x4000, MADE_FAMILY_RP2040), RP2040_PICO,
 		REASON_NO_BOOT2, "begins at 0x10004000, behind the place of a boot loader");
 }
 
@@ -207,9 +167,9 @@ static void an_image_for_an_stm32_is_known_by_its_vectors(void **unused)
 	(void)unused;
 	_cleanup_(freep) uint8_t *bytes = make_offset_bin(0x08008000, 30000, 1);
 	write_u32(bytes, 0x20020000);
-	expect_refusal(raw(bytes, 30000), RP2040_PICO, REASON_WRONG_CHIP, "is for an STM32");
+	expect_refusal(story_raw(bytes, 30000), RP2040_PICO, REASON_WRONG_CHIP, "is for an STM32");
 	write_u32(bytes, 0x20020001);
-	_cleanup_(image_freep) struct image *image = raw(bytes, 30000);
+	_cleanup_(image_freep) struct image *image = story_raw(bytes, 30000);
 	_cleanup_(reasons_done) struct reasons reasons = { 0 };
 	struct board_facts facts = RP2040_PICO;
 	assert_int_equal(fitness_judge(image, &facts, &reasons), 0);
@@ -222,9 +182,9 @@ static void a_blank_boot2_is_none(void **unused)
 	(void)unused;
 	_cleanup_(freep) uint8_t *bytes = make_bin(1024, 1);
 	memset(bytes, 0xFF, 256);
-	expect_refusal(raw(bytes, 1024), RP2040_PICO, REASON_NO_BOOT2, "blank");
+	expect_refusal(story_raw(bytes, 1024), RP2040_PICO, REASON_NO_BOOT2, "blank");
 	memset(bytes, 0x00, 256);
-	expect_refusal(raw(bytes, 1024), RP2040_PICO, REASON_NO_BOOT2, "blank");
+	expect_refusal(story_raw(bytes, 1024), RP2040_PICO, REASON_NO_BOOT2, "blank");
 }
 
 static void one_wrong_bit_in_boot2_is_noticed(void **unused)
@@ -233,7 +193,7 @@ static void one_wrong_bit_in_boot2_is_noticed(void **unused)
 	_cleanup_(freep) uint8_t *bytes = make_bin(1024, 1);
 	for (size_t bit = 0; bit < 256 * 8; bit += 97) {
 		bytes[bit / 8] ^= (uint8_t)(1 << bit % 8);
-		expect_refusal(raw(bytes, 1024), RP2040_PICO, REASON_BAD_BOOT2, "checksum");
+		expect_refusal(story_raw(bytes, 1024), RP2040_PICO, REASON_BAD_BOOT2, "checksum");
 		bytes[bit / 8] ^= (uint8_t)(1 << bit % 8);
 	}
 }
@@ -244,10 +204,10 @@ static void expect_vectors(uint32_t stack, uint32_t handler, bool plausible)
 	write_u32(bytes + 256, stack);
 	write_u32(bytes + 260, handler);
 	if (plausible)
-		expect_fit(raw(bytes, 1024), RP2040_PICO);
+		expect_fit(story_raw(bytes, 1024), RP2040_PICO);
 	else
-		expect_refusal(
-			raw(bytes, 1024), RP2040_PICO, REASON_NO_VECTOR_TABLE, "makes no sense");
+		expect_refusal(story_raw(bytes, 1024), RP2040_PICO, REASON_NO_VECTOR_TABLE,
+			"makes no sense");
 }
 
 static void a_vector_table_must_make_sense(void **unused)
@@ -286,16 +246,17 @@ static void code_cannot_start_in_a_hole(void **unused)
 	write_u32(bytes + 260, 0x10000301);
 	size_t length;
 	_cleanup_(freep) uint8_t *file = make_uf2(bytes, 1024, FLASH, MADE_FAMILY_RP2040, &length);
-	expect_fit(parse(file, length), RP2040_PICO);
+	expect_fit(story_parse(file, length), RP2040_PICO);
 	write_u32(file + 3 * MADE_BLOCK + 12, FLASH + 0x1000);
-	expect_refusal(parse(file, length), RP2040_PICO, REASON_NO_VECTOR_TABLE, "makes no sense");
+	expect_refusal(
+		story_parse(file, length), RP2040_PICO, REASON_NO_VECTOR_TABLE, "makes no sense");
 }
 
 static void an_image_without_vectors_would_not_start(void **unused)
 {
 	(void)unused;
 	_cleanup_(freep) uint8_t *bytes = make_bin(512, 1);
-	expect_refusal(uf2(bytes, 256, FLASH, MADE_FAMILY_RP2040), RP2040_PICO,
+	expect_refusal(story_uf2(bytes, 256, FLASH, MADE_FAMILY_RP2040), RP2040_PICO,
 		REASON_NO_VECTOR_TABLE, "no vector table at 0x10000100");
 }
 
@@ -303,7 +264,7 @@ static void an_image_for_ram_is_refused(void **unused)
 {
 	(void)unused;
 	_cleanup_(freep) uint8_t *bytes = make_bin(1024, 1);
-	expect_refusal(uf2(bytes, 1024, 0x20000000, MADE_FAMILY_RP2040), RP2040_PICO,
+	expect_refusal(story_uf2(bytes, 1024, 0x20000000, MADE_FAMILY_RP2040), RP2040_PICO,
 		REASON_OUTSIDE_FLASH, "which is RAM");
 }
 
@@ -311,29 +272,29 @@ static void what_reaches_over_the_edge_of_flash_is_refused(void **unused)
 {
 	(void)unused;
 	_cleanup_(freep) uint8_t *bytes = make_bin(1024, 1);
-	expect_refusal(uf2(bytes, 1024, 0x08000000, MADE_FAMILY_RP2040), RP2040_PICO,
+	expect_refusal(story_uf2(bytes, 1024, 0x08000000, MADE_FAMILY_RP2040), RP2040_PICO,
 		REASON_OUTSIDE_FLASH, "where an RP2040 has no flash");
-	expect_refusal(uf2(bytes, 1024, 0x11000000 - 512, MADE_FAMILY_RP2040), RP2040_PICO,
+	expect_refusal(story_uf2(bytes, 1024, 0x11000000 - 512, MADE_FAMILY_RP2040), RP2040_PICO,
 		REASON_OUTSIDE_FLASH, "at 0x10fffe00");
-	expect_refusal(uf2(bytes, 1024, FLASH - 256, MADE_FAMILY_RP2040), RP2040_PICO,
+	expect_refusal(story_uf2(bytes, 1024, FLASH - 256, MADE_FAMILY_RP2040), RP2040_PICO,
 		REASON_OUTSIDE_FLASH, "at 0x0fffff00");
 
 	/* One stray page is enough, and is named. */
 	size_t length;
 	_cleanup_(freep) uint8_t *file = make_uf2(bytes, 1024, FLASH, MADE_FAMILY_RP2040, &length);
 	write_u32(file + 3 * MADE_BLOCK + 12, 0x15000000);
-	expect_refusal(
-		parse(file, length), RP2040_PICO, REASON_OUTSIDE_FLASH, "256 bytes at 0x15000000");
+	expect_refusal(story_parse(file, length), RP2040_PICO, REASON_OUTSIDE_FLASH,
+		"256 bytes at 0x15000000");
 }
 
 static void a_raw_image_that_nobody_placed_is_refused(void **unused)
 {
 	(void)unused;
 	_cleanup_(freep) uint8_t *bytes = make_bin(1024, 1);
-	expect_refusal(parse(bytes, 1024), RP2040_PICO, REASON_OUTSIDE_FLASH,
+	expect_refusal(story_parse(bytes, 1024), RP2040_PICO, REASON_OUTSIDE_FLASH,
 		"does not say where it belongs");
 	memset(bytes, 0xFF, 256);
-	_cleanup_(image_freep) struct image *image = parse(bytes, 1024);
+	_cleanup_(image_freep) struct image *image = story_parse(bytes, 1024);
 	_cleanup_(reasons_done) struct reasons reasons = { 0 };
 	struct board_facts facts = RP2040_PICO;
 	assert_int_equal(fitness_judge(image, &facts, &reasons), 0);
@@ -347,9 +308,12 @@ static void raw_images_have_a_default_place_only_where_it_can_be_proved(void **u
 	uint32_t address = 7;
 	assert_true(fitness_default_address(CHIP_RP2040, &address));
 	assert_int_equal(address, FLASH);
+	address = 7;
+	assert_true(fitness_default_address(CHIP_RP2350, &address));
+	assert_int_equal(address, FLASH);
 	for (unsigned chip = 0; chip < _CHIP_MAX; chip++) {
 		address = 7;
-		if (chip != CHIP_RP2040)
+		if (chip != CHIP_RP2040 && chip != CHIP_RP2350)
 			assert_false(fitness_default_address(chip, &address));
 	}
 	assert_int_equal(address, 7);

@@ -228,7 +228,7 @@ static void a_second_way_to_start_is_refused(void **state)
 	put(flash, 0x100, MADE_TYPE_ARM, 0);
 	for (uint32_t at = 0x200; at < 0x2000; at += 0xDFC) {
 		put(flash, at, MADE_TYPE_ARM, 0);
-		expect_nothing_starts(flash, -EINVAL);
+		expect_nothing_starts(flash, -EEXIST);
 		memset(flash->bytes + at, 0, MADE_BLOCK_BYTES);
 		expect_boot_page(flash, FLASH + 0x100);
 	}
@@ -259,7 +259,7 @@ static void long_chains_are_not_followed_for_ever(void **state)
 	expect_nothing_starts(flash, -EINVAL);
 	/* What nobody can say about is not relied on either. */
 	put(flash, 0x100, MADE_TYPE_ARM, 0);
-	expect_nothing_starts(flash, -EINVAL);
+	expect_nothing_starts(flash, -EEXIST);
 }
 
 static void the_head_of_a_flash_tells_whether_it_would_start(void **state)

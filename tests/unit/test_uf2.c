@@ -386,6 +386,30 @@ static void the_workaround_for_rp2350_e10_is_left_out(void **state)
 	expect_run(file, 0, FLASH, file->payload, 512);
 }
 
+/* Also in files of the family that Klipper gives to all its builds. */
+static void the_workaround_is_no_part_of_any_image(void **state)
+{
+	struct file *file = *state;
+	uint8_t filler[256];
+	static const uint32_t flags[] = { 0, 0x8000 };
+	for (size_t i = 0; i < ELEMENTSOF(flags); i++) {
+		file->length = 0;
+		struct made_block first = workaround(filler);
+		first.flags = flags[i];
+		append(file, first);
+		append_nth(file, 0, 1);
+		assert_int_equal(parse(file), 0);
+		assert_int_equal(file->content.family, MADE_FAMILY_RP2040);
+		assert_int_equal(file->content.run_count, 1);
+		expect_run(file, 0, FLASH, file->payload, 256);
+		uf2_content_done(&file->content);
+	}
+	/* And alone it is none. */
+	file->length = 0;
+	append(file, workaround(filler));
+	expect_rejected(file, REASON_IMAGE_FORMAT, "nothing that belongs into flash");
+}
+
 static void what_only_resembles_the_workaround_is_content(void **state)
 {
 	struct file *file = *state;
@@ -446,6 +470,7 @@ int main(void)
 		STORY(a_file_of_nothing_but_comments_is_no_firmware),
 		STORY(a_file_for_two_chips_is_refused_by_name),
 		STORY(the_workaround_for_rp2350_e10_is_left_out),
+		STORY(the_workaround_is_no_part_of_any_image),
 		STORY(what_only_resembles_the_workaround_is_content),
 		STORY(a_file_without_a_family_says_so),
 		STORY(families_are_known_by_chip_and_name),

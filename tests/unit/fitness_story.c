@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/* Images as they are offered, and what is said to them; see fitness_story.h. */
+#include "unit/fitness_story.h"
+
+#include "model/fitness.h"
+#include "unit/expect.h"
+#include "unit/make_image.h"
+
+struct image *story_parse(const uint8_t *bytes, size_t length)
+{
+	struct reasons reasons = { 0 };
+	struct image *image = NULL;
+	assert_int_equal(image_parse(bytes, length, &reasons, &image), 0);
+	return image;
+}
+
+struct image *story_raw(const uint8_t *bytes, size_t length)
+{
+	struct image *image = story_parse(bytes, length);
+	struct reasons reasons = { 0 };
+	assert_int_equal(image_place(image, STORY_FLASH, &reasons), 0);
+	return image;
+}
+
+struct image *story_uf2(const uint8_t *bytes, size_t length, uint32_t address, uint32_t family)
+{
+	size_t file_length;
+	_cleanup_(freep) uint8_t *file = make_uf2(bytes, length, address, family, &file_length);
+	return story_parse(file, file_length);
+}
+
+void story_judge(struct image *image, struct board_facts facts, struct reasons *reasons)
+{
+	_cleanup_(image_freep) struct image *owned = image;
+	assert_int_equal(fitness_judge(owned, &facts, reasons), 0);
+}
+
+void expect_fit(struct image *image, struct board_facts facts)
+{
+	_cleanup_(reasons_done) struct reasons reasons = { 0 };
+	story_judge(image, facts, &reasons);
+	if (reasons.count > 0)
+		fail_msg("refused: %s", reasons.items[0].sentence);
+}
+
+void expect_refusal(
+	struct image *image, struct board_facts facts, enum reason_code code, const char *words)
+{
+	_cleanup_(reasons_done) struct reasons reasons = { 0 };
+	story_judge(image, facts, &reasons);
+	expect_only_reason(&reasons, code, words);
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/* What the stories about images and boards share: offering an image, and hearing the verdict. */
+#include "model/board.h"
+#include "model/image.h"
+#include "model/reason.h"
+
+#define STORY_FLASH 0x10000000u
+
+struct image *story_parse(const uint8_t *bytes, size_t length);
+
+/* As a person would offer it: a raw image goes where raw images go on this chip. */
+struct image *story_raw(const uint8_t *bytes, size_t length);
+struct image *story_uf2(const uint8_t *bytes, size_t length, uint32_t address, uint32_t family);
+
+/* All three free the image. */
+void story_judge(struct image *image, struct board_facts facts, struct reasons *reasons);
+void expect_fit(struct image *image, struct board_facts facts);
+void expect_refusal(struct image *image, struct board_facts facts, enum reason_code code,
+	const char *words); /* for this reason, and for no other */
