@@ -52,17 +52,17 @@ static int error_of_code(int code)
 	return -EIO;
 }
 
-/* What the kernel said is better than that something with the file went wrong. */
+/* What cannot be opened has a reason that the kernel gave. Of other failures sqlite remembers it
+ * too seldom: an older one's may be there still. */
 static int error_of(const struct database *database, int result)
 {
 	int code = result & 0xff;
 	if (code == SQLITE_OK || code == SQLITE_ROW || code == SQLITE_DONE)
 		return 0;
-	if (code == SQLITE_CANTOPEN || (code == SQLITE_IOERR && result != SQLITE_IOERR_NOMEM)) {
-		int error = sqlite3_system_errno(database->connection);
-		return error > 0 && error != EUCLEAN ? -error : -EIO;
-	}
-	return error_of_code(result);
+	if (code != SQLITE_CANTOPEN)
+		return error_of_code(result);
+	int error = sqlite3_system_errno(database->connection);
+	return error > 0 && error != EUCLEAN ? -error : -EIO;
 }
 
 /* ---- opening ----------------------------------------------------------------------------- */

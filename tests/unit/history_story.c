@@ -16,7 +16,9 @@ int room_new(void **state)
 	struct room *room = calloc(1, sizeof(*room));
 	if (!room)
 		return -1;
-	snprintf(room->directory, sizeof(room->directory), "/tmp/plugflash-test-XXXXXX");
+	/* Thousands of syncs: where they cost nothing, if there is such a place. */
+	snprintf(room->directory, sizeof(room->directory), "%s/plugflash-test-XXXXXX",
+		access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
 	if (!mkdtemp(room->directory))
 		return -1;
 	snprintf(room->path, sizeof(room->path), "%s/history.db", room->directory);
