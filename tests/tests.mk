@@ -103,8 +103,10 @@ check-warnings:
 		$(MAKE) --no-print-directory B=$(B)/$$compiler CC=$$compiler WERROR=-Werror test-programs \
 		|| exit 1; done
 
-# make fuzz FOR=60: every target for that many seconds, its corpus as the seed.
+# make fuzz FOR=60: every target for that many seconds, its corpus as the seed; make fuzz RUNS=1000000:
+# each with that many inputs.
 FOR ?= 60
+RUNS ?=
 .PHONY: fuzz
 fuzz:
 	$(Q)$(MAKE) --no-print-directory B=$(B)/fuzz CC=clang CFLAGS="-O1 -g" \
@@ -115,5 +117,5 @@ fuzz:
 			$(B)/fuzz/tests/fuzz/$$target.o $(TEST_ARCHIVES:$(B)/%=$(B)/fuzz/%) \
 			$(call pkg_libs,$(TEST_LIBS)) && \
 		mkdir -p $(B)/fuzz/found/$$target && \
-		$(B)/fuzz/$$target -max_total_time=$(FOR) -print_final_stats=1 -artifact_prefix=$(B)/fuzz/ \
+		$(B)/fuzz/$$target $(if $(RUNS),-runs=$(RUNS),-max_total_time=$(FOR)) -print_final_stats=1 -artifact_prefix=$(B)/fuzz/ \
 			$(B)/fuzz/found/$$target tests/fuzz/corpus/$${target#fuzz_} || exit 1; done

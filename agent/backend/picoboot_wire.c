@@ -339,11 +339,13 @@ int picoboot_find(const uint8_t *configuration, size_t length, struct picoboot_e
 		const uint8_t *descriptor = size >= 2 ? cursor_take(&cursor, size) : NULL;
 		if (!descriptor)
 			return -ENOENT;
-		if (descriptor[1] == DESCRIPTOR_INTERFACE && size >= 9) {
-			in_interface = descriptor[3] == 0 && descriptor[4] == 2 &&
+		if (descriptor[1] == DESCRIPTOR_INTERFACE) {
+			in_interface = size >= 9 && descriptor[3] == 0 && descriptor[4] == 2 &&
 				       descriptor[5] == 0xff && descriptor[6] == 0 &&
 				       descriptor[7] == 0;
-			found = (struct picoboot_endpoints){ .interface = descriptor[2] };
+			found = (struct picoboot_endpoints){ 0 };
+			if (in_interface)
+				found.interface = descriptor[2];
 		} else if (descriptor[1] == DESCRIPTOR_ENDPOINT && size >= 7 && in_interface &&
 			   (descriptor[3] & ENDPOINT_TYPE_MASK) == ENDPOINT_TYPE_BULK) {
 			if (descriptor[2] & ENDPOINT_IS_IN)

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Any bytes as one of the short texts that come from outside: serials and names that a device says,
+ * words and numbers in a policy or on the command line. What is accepted must say the same when it
+ * is written again; what is shown must be harmless.
+ */
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "model/board.h"
+#include "model/policy.h"
+
+#define TEN_YEARS_USEC (3660ull * 24 * 3600 * 1000000)
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t length);
+
+static void must(bool truth)
+{
+	if (!truth)
+		abort();
+}
+
+static void show(const char *text)
+{
+	_cleanup_(freep) char *escaped = text_escape(text);
+	must(escaped && text_is_plain(escaped));
+	must(strlen(escaped) >= strlen(text));
+	/* Nothing to escape: not changed. */
+	must(!text_is_plain(text) || strchr(text, '\\') || strcmp(escaped, text) == 0);
+	for (size_t capacity = 1; capacity < 24; capacity++) {
+		char plain[24];
+		text_copy_plain(plain, capacity, text);
+		must(strlen(plain) < capacity && text_is_plain(plain));
+	}
+}
+
+static void take_for_numbers(const char *text)
+{
+	uint16_t vid = 0, pid = 0;
+	uint64_t usec = 0;
+	if (text_parse_vid_pid(text, &vid, &pid) == 0) {
+		char again[10];
+		snprintf(again, sizeof(again), "%04x:%04x", vid, pid);
+		must(strcasecmp(again, text) == 0);
+	}
+	if (text_parse_span(text, &usec) == 0)
+		must(isdigit((unsigned char)text[0]) && usec > 0 && usec <= TEN_YEARS_USEC);
+}
+
+static void take_for_names(const char *text)
+{
+	int chip = chip_from_name(text), mode = mode_from_name(text);
+	must(chip < 0 || (chip != CHIP_UNKNOWN && text_equal(chip_name(chip), text)));
+	must(mode < 0 || (mode != MODE_NONE && text_equal(mode_name(mode), text)));
+	if (board_id_is_valid(text)) {
+		must(strlen(text) < BOARD_ID_TEXT && strlen(text) % 2 == 0);
+		for (const char *digit = text; *digit; digit++)
+			must(isxdigit((unsigned char)*digit) && !islower((unsigned char)*digit));
+	}
+	(void)policy_serial_is_shared(text);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t length)
+{
+	_cleanup_(freep) char *text = malloc(length + 1);
+	must(text);
+	if (length > 0)
+		memcpy(text, data, length);
+	text[length] = 0;
+	show(text);
+	take_for_numbers(text);
+	take_for_names(text);
+	return 0;
+}
