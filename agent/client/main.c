@@ -8,8 +8,10 @@
 #include <locale.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/names.h"
 #include "base/text.h"
+#include "client/since.h"
 #include "client/verb.h"
 
 struct verb {
@@ -19,6 +21,7 @@ struct verb {
 	bool needs_argument;
 	bool takes_all;
 	bool takes_like;
+	bool takes_filter; /* --board, --place, --since, --failed, --rows, --csv */
 };
 
 static const struct verb verbs[] = {
@@ -26,6 +29,9 @@ static const struct verb verbs[] = {
 	{ .name = "list", .run = verb_list, .takes_all = true },
 	{ .name = "explain", .run = verb_explain, .argument = "PLACE", .takes_like = true },
 	{ .name = "jobs", .run = verb_jobs },
+	{ .name = "history", .run = verb_history, .takes_all = true, .takes_filter = true },
+	{ .name = "log", .run = verb_log, .argument = "JOB", .needs_argument = true },
+	{ .name = "release", .run = verb_release, .argument = "PLACE", .needs_argument = true },
 	{ .name = "watch", .run = verb_watch, .takes_all = true },
 	{ .name = "inspect", .run = verb_inspect, .argument = "FILE", .needs_argument = true },
 	{ .name = "check", .run = verb_check },
@@ -43,7 +49,13 @@ static void help(void)
 	      "                     without a place: to every board in a boot mode\n"
 	      "  explain --like VID:PID@PLACE\n"
 	      "                     the same for a board that is not there\n"
-	      "  jobs               what was done to which board, and how it ended\n"
+	      "  jobs               what was done to which board since the service came up\n"
+	      "  history [--board NAME|ID] [--place PLACE] [--since WHEN] [--failed]\n"
+	      "          [-n ROWS|--all] [--csv]\n"
+	      "                     all that was ever done, newest first; 50 rows unless told;\n"
+	      "                     WHEN is \"2026-11-01 12:00\", \"today\", \"-2h\", \"-7d\"\n"
+	      "  log JOB            all that is known of one job\n"
+	      "  release PLACE      end the quarantine of a place: the cause is found\n"
 	      "  watch [--all]      follow boards and jobs as it happens, until Ctrl-C\n"
 	      "  inspect FILE       what is in a firmware file, and would it fit an RP2040?\n"
 	      "  check              are policies and installation in order, and if not, what to "
@@ -61,6 +73,8 @@ static void help(void)
 	      "  plugflash explain 1-1.3\n"
 	      "  plugflash explain --like 2e8a:0003@pci-0000:00:14.0-usb-0:1\n"
 	      "  plugflash inspect build/widget.uf2 && sudo plugflash reload\n"
+	      "  plugflash history --failed --since -7d\n"
+	      "  plugflash history --all --csv > boards.csv\n"
 	      "  plugflash watch --json | jq 'select(.event == \"job\") | .job.outcome'\n",
 		stdout);
 }
@@ -101,10 +115,84 @@ static int check_words(
 	return 0;
 }
 
+static int check_filter(struct request *request, const struct verb *verb)
+{
+	const struct history_request *wanted = &request->history;
+	bool has_filter = wanted->board || wanted->place || wanted->since_usec || wanted->failed ||
+			  wanted->rows || request->csv;
+	if (has_filter && !verb->takes_filter)
+		return usage(
+			request, "--board, --place and the like mean nothing to %s", verb->name);
+	if (request->csv && request->json)
+		return usage(request, "give --csv or %s, not both", "--json");
+	if (request->all && wanted->rows)
+		return usage(request, "give -n or %s, not both", "--all");
+	return 0;
+}
+
 struct choice {
 	const struct verb *verb; /* NULL: nothing is left to do */
 	bool no_color;
 };
+
+static int take_since(struct request *request, const char *text)
+{
+	if (since_parse(text, clock_usec(CLOCK_REALTIME), &request->history.since_usec) < 0)
+		return usage(request,
+			"--since wants \"2026-11-01 12:00\", \"today\", \"-2h\" or \"-7d\", not \"%s\"",
+			text);
+	return 0;
+}
+
+static int take_rows(struct request *request, const char *text)
+{
+	char *end;
+	errno = 0;
+	unsigned long rows = strtoul(text, &end, 10);
+	if (errno != 0 || *end != '\0' || rows == 0 || text[0] < '0' || text[0] > '9')
+		return usage(request, "-n wants a number of rows, not \"%s\"", text);
+	request->history.rows = rows;
+	return 0;
+}
+
+/* One option; 0, or negative with the request's problem set. */
+static int take_option(int option, char **argv, struct request *request, struct choice *choice)
+{
+	switch (option) {
+	case 'j':
+		request->json = true;
+		return 0;
+	case 'a':
+		request->all = true;
+		return 0;
+	case 'l':
+		request->like = optarg;
+		return 0;
+	case 'b':
+		request->history.board = optarg;
+		return 0;
+	case 'p':
+		request->history.place = optarg;
+		return 0;
+	case 's':
+		return take_since(request, optarg);
+	case 'f':
+		request->history.failed = true;
+		return 0;
+	case 'n':
+		return take_rows(request, optarg);
+	case 'c':
+		request->csv = true;
+		return 0;
+	case 'C':
+		choice->no_color = true;
+		return 0;
+	case ':':
+		return usage(request, "%s wants a value", argv[optind - 1]);
+	default:
+		return usage(request, "there is no option \"%s\"", argv[optind - 1]);
+	}
+}
 
 /* 0 and what to do, or negative with the request's problem set. */
 static int parse(int argc, char **argv, struct request *request, struct choice *ret)
@@ -113,36 +201,34 @@ static int parse(int argc, char **argv, struct request *request, struct choice *
 		{ "json", no_argument, NULL, 'j' },
 		{ "all", no_argument, NULL, 'a' },
 		{ "like", required_argument, NULL, 'l' },
-		{ "no-color", no_argument, NULL, 'n' },
+		{ "board", required_argument, NULL, 'b' },
+		{ "place", required_argument, NULL, 'p' },
+		{ "since", required_argument, NULL, 's' },
+		{ "failed", no_argument, NULL, 'f' },
+		{ "rows", required_argument, NULL, 'n' },
+		{ "csv", no_argument, NULL, 'c' },
+		{ "no-color", no_argument, NULL, 'C' },
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'v' },
 		{ 0 },
 	};
 	opterr = 0;
-	for (int option; (option = getopt_long(argc, argv, ":h", long_options, NULL)) != -1;) {
-		if (option == 'j')
-			request->json = true;
-		else if (option == 'a')
-			request->all = true;
-		else if (option == 'l')
-			request->like = optarg;
-		else if (option == 'n')
-			ret->no_color = true;
-		else if (option == 'h')
+	for (int option; (option = getopt_long(argc, argv, ":hn:", long_options, NULL)) != -1;) {
+		if (option == 'h')
 			return help(), 0;
-		else if (option == 'v')
+		if (option == 'v')
 			return puts("plugflash " VERSION), 0;
-		else if (option == ':')
-			return usage(request, "%s wants a value", argv[optind - 1]);
-		else
-			return usage(request, "there is no option \"%s\"", argv[optind - 1]);
+		int r = take_option(option, argv, request, ret);
+		if (r < 0)
+			return r;
 	}
 	const char *name = optind < argc ? argv[optind++] : "status";
 	const struct verb *verb = find_verb(name);
 	if (!verb)
 		return usage(request, "there is no verb \"%s\"", name);
 	ret->verb = verb;
-	return check_words(request, verb, argv + optind, argc - optind);
+	int r = check_filter(request, verb);
+	return r < 0 ? r : check_words(request, verb, argv + optind, argc - optind);
 }
 
 /* ---- the end ---------------------------------------------------------------------------- */
@@ -184,7 +270,8 @@ int main(int argc, char **argv)
 	struct request request = { 0 };
 	struct choice choice = { 0 };
 	int r = parse(argc, argv, &request, &choice);
-	struct output output = output_over(stdout, !choice.no_color && !request.json);
+	struct output output =
+		output_over(stdout, !choice.no_color && !request.json && !request.csv);
 	request.output = &output;
 	if (r >= 0 && choice.verb)
 		r = choice.verb->run(&request);

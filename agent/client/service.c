@@ -73,6 +73,10 @@ static int explain_error(
 		return problem_set(problem, EXIT_USAGE, "no-board", "%s", message);
 	if (sd_bus_error_has_name(error, SD_BUS_ERROR_INVALID_ARGS))
 		return problem_set(problem, EXIT_USAGE, "invalid-argument", "%s", message);
+	if (sd_bus_error_has_name(error, NAME_BUS ".Error.NotQuarantined"))
+		return problem_set(problem, EXIT_NO, "not-quarantined", "%s", message);
+	if (sd_bus_error_has_name(error, NAME_BUS ".Error.NoHistory"))
+		return problem_set(problem, EXIT_UNREACHABLE, "no-history", "%s", message);
 	if (sd_bus_error_has_name(error, NAME_BUS ".Error.PolicyInvalid"))
 		return problem_set(problem, EXIT_NO, "policy-invalid",
 			"the policy files were refused and nothing has changed: %s", message);
@@ -93,13 +97,18 @@ int service_open(sd_bus **ret, struct problem *problem)
 	return 0;
 }
 
-int service_call(
-	sd_bus *bus, const char *method, const char *argument, cJSON **ret, struct problem *problem)
+int service_call_with(sd_bus *bus, const char *method,
+	int (*put)(sd_bus_message *call, void *context), void *context, cJSON **ret,
+	struct problem *problem)
 {
-	_cleanup_(message_unrefp) sd_bus_message *reply = NULL;
+	_cleanup_(message_unrefp) sd_bus_message *call = NULL, *reply = NULL;
 	_cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
-	int r = sd_bus_call_method(bus, NAME_BUS, NAME_BUS_PATH, NAME_BUS_INTERFACE, method, &error,
-		&reply, argument ? "s" : NULL, argument);
+	int r = sd_bus_message_new_method_call(
+		bus, &call, NAME_BUS, NAME_BUS_PATH, NAME_BUS_INTERFACE, method);
+	if (r >= 0)
+		r = put(call, context);
+	if (r >= 0)
+		r = sd_bus_call(bus, call, 0, &error, &reply);
 	if (r < 0)
 		return explain_error(r, method, &error, problem);
 	r = bus_json_read(reply, ret);
@@ -107,4 +116,15 @@ int service_call(
 		return problem_set(problem, EXIT_UNREACHABLE, "failed",
 			"the answer of plugflashd cannot be read: %s", strerror(-r));
 	return 0;
+}
+
+static int put_argument(sd_bus_message *call, void *argument)
+{
+	return argument ? sd_bus_message_append(call, "s", (const char *)argument) : 0;
+}
+
+int service_call(
+	sd_bus *bus, const char *method, const char *argument, cJSON **ret, struct problem *problem)
+{
+	return service_call_with(bus, method, put_argument, (void *)argument, ret, problem);
 }

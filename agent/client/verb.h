@@ -6,15 +6,29 @@
  */
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "client/json.h"
 #include "client/output.h"
 #include "client/problem.h"
 
+/* Which jobs of the past; 0 and NULL: any. */
+struct history_request {
+	const char *board;
+	const char *place;
+	uint64_t since_usec; /* CLOCK_REALTIME */
+	bool failed;
+	uint64_t before; /* a job: only older ones */
+	uint64_t job;
+	uint64_t rows;
+};
+
 struct request {
 	const struct output *output;
 	bool json;
+	bool csv;
 	bool all;
+	struct history_request history;
 	const char *like; /* NULL: a board that is there */
 	const char *argument; /* place or file; NULL: none given */
 	struct problem problem;
@@ -24,6 +38,9 @@ int verb_status(struct request *request) _must_check_;
 int verb_list(struct request *request) _must_check_;
 int verb_explain(struct request *request) _must_check_;
 int verb_jobs(struct request *request) _must_check_;
+int verb_history(struct request *request) _must_check_;
+int verb_log(struct request *request) _must_check_;
+int verb_release(struct request *request) _must_check_;
 int verb_watch(struct request *request) _must_check_;
 int verb_inspect(struct request *request) _must_check_;
 int verb_check(struct request *request) _must_check_;

@@ -64,6 +64,23 @@ static void show_jobs(const struct output *output, const char *title, const cJSO
 	view_jobs(output, jobs);
 }
 
+/* What the service cannot or must not do because of what was before. */
+static void show_past(const struct output *output, const cJSON *service)
+{
+	const cJSON *place;
+	if (cJSON_IsFalse(cJSON_GetObjectItemCaseSensitive(service, "history")))
+		output_tinted(output, TINT_BAD,
+			"history   cannot be had, so nothing is written; see the journal\n");
+	cJSON_ArrayForEach(place, json_list(service, "quarantined"))
+	{
+		output_tinted(output, TINT_BAD, "quarantine  %s: %s\n", json_text(place, "place"),
+			json_text(place, "why"));
+		fprintf(output->stream,
+			"            when the cause is found: plugflash release %s\n",
+			json_text(place, "place"));
+	}
+}
+
 static void show_status(const struct output *output, const cJSON *answer)
 {
 	const cJSON *service = json_list(answer, "service");
@@ -74,6 +91,7 @@ static void show_status(const struct output *output, const cJSON *answer)
 		output, TINT_GOOD, "plugflashd %s is running\n", json_text(service, "version"));
 	show_policy(output, service);
 	fprintf(output->stream, "firmware  %s\n", json_text(service, "firmware_directory"));
+	show_past(output, service);
 	if (boards && boards->child) {
 		output_tinted(output, TINT_STRONG, "\nBoards in boot mode\n");
 		view_boards(output, boards);

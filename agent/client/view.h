@@ -25,6 +25,13 @@ char *view_job_sentence(const cJSON *job) _must_check_;
 enum tint view_job_tint(const cJSON *job);
 
 void view_boards(const struct output *output, const cJSON *devices);
+/* Jobs of the past as a table, and one of them with all that is known of it. */
+void view_history(const struct output *output, const cJSON *jobs);
+void view_job_record(const struct output *output, const cJSON *job);
+
+/* "2026-11-23 14:05:12" of microseconds since 1970, a new string; "" for 0. */
+char *view_time(double realtime_usec) _must_check_;
+
 void view_jobs(const struct output *output, const cJSON *jobs);
 
 /* One line with a bar for a job that runs, no wider than `columns`. */

@@ -6,10 +6,13 @@
 #include "base/names.h"
 #include "base/text.h"
 #include "daemon/bus.h"
+#include "daemon/bus_history.h"
 #include "daemon/bus_put.h"
 
-#define ERROR_NO_BOARD NAME_BUS ".Error.NoBoard"
-#define ERROR_INVALID  NAME_BUS ".Error.PolicyInvalid"
+#define ERROR_NO_BOARD        NAME_BUS ".Error.NoBoard"
+#define ERROR_INVALID         NAME_BUS ".Error.PolicyInvalid"
+#define ERROR_NO_HISTORY      NAME_BUS ".Error.NoHistory"
+#define ERROR_NOT_QUARANTINED NAME_BUS ".Error.NotQuarantined"
 
 struct bus {
 	sd_bus *connection;
@@ -139,7 +142,48 @@ static int on_status(sd_bus_message *call, void *context, sd_bus_error *error)
 	if (r >= 0)
 		r = bus_put_number(
 			reply, "active_jobs", queue_active(conduct_queue(view->conduct)));
+	struct history *history = conduct_history(view->conduct);
+	if (r >= 0)
+		r = bus_put_bool(reply, "history", history);
+	if (r >= 0 && history)
+		r = bus_put_quarantined(reply, "quarantined", history);
 	return r < 0 ? r : send_array(reply);
+}
+
+static int on_history(sd_bus_message *call, void *context, sd_bus_error *error)
+{
+	struct history *history = conduct_history(((struct bus *)context)->view->conduct);
+	struct history_filter filter;
+	int r = bus_read_filter(call, &filter, error);
+	if (r < 0)
+		return r;
+	if (!history)
+		return sd_bus_error_set(error, ERROR_NO_HISTORY,
+			"The history cannot be read, and so nothing is written either; the journal "
+			"of plugflashd says why");
+	_cleanup_(message_unrefp) sd_bus_message *reply = NULL;
+	r = sd_bus_message_new_method_return(call, &reply);
+	if (r >= 0)
+		r = bus_put_history(reply, history, &filter);
+	return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
+}
+
+static int on_release(sd_bus_message *call, void *context, sd_bus_error *error)
+{
+	const struct bus_view *view = ((struct bus *)context)->view;
+	const char *place;
+	int r = sd_bus_message_read(call, "s", &place);
+	if (r < 0)
+		return r;
+	const struct device *device = monitor_find(view->monitor, place);
+	r = conduct_release(view->conduct, device ? device->place : place);
+	if (r == -ENOENT) {
+		_cleanup_(freep) char *safe = text_escape(place);
+		return sd_bus_error_setf(error, ERROR_NOT_QUARANTINED,
+			"%s is in no quarantine; \"plugflash status\" shows the places that are",
+			safe ? safe : "That place");
+	}
+	return r < 0 ? r : sd_bus_reply_method_return(call, NULL);
 }
 
 static int on_check(sd_bus_message *call, void *context, sd_bus_error *error)
@@ -182,6 +226,8 @@ static const sd_bus_vtable vtable[] = {
 	SD_BUS_METHOD("Explain", "s", "a{sv}", on_explain, SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD("ExplainLike", "s", "a{sv}", on_explain_like, SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD("Check", NULL, "a{sv}", on_check, SD_BUS_VTABLE_UNPRIVILEGED),
+	SD_BUS_METHOD("History", "a{sv}", "aa{sv}", on_history, SD_BUS_VTABLE_UNPRIVILEGED),
+	SD_BUS_METHOD("Release", "s", NULL, on_release, SD_BUS_VTABLE_UNPRIVILEGED),
 	/* The bus policy lets only root call it. */
 	SD_BUS_METHOD("Reload", NULL, NULL, on_reload, SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_SIGNAL("DeviceAdded", "sa{sv}", 0),

@@ -9,6 +9,8 @@
  *   ListJobs() → aa{sv}                 signal DeviceRemoved(s place)
  *   Explain(s place) → a{sv}            signal JobChanged(t job, a{sv} job)
  *   ExplainLike(s "2e8a:0003@place") → a{sv}
+ *   History(a{sv} filter) → aa{sv}, newest first, a page at a time
+ *   Release(s place)
  *   Check() → a{sv}: reads the policy files anew, applies nothing
  */
 #include <systemd/sd-bus.h>
@@ -23,7 +25,7 @@ struct bus;
 /* What the bus may look at, and the one thing that it may ask for. Outlives the bus. */
 struct bus_view {
 	const struct monitor *monitor;
-	const struct conduct *conduct;
+	struct conduct *conduct;
 	const struct policy *policy;
 	const char *policy_problem; /* why the files on disk were not taken, or NULL */
 	const char *firmware_directory;

@@ -28,15 +28,15 @@ int bus_put_bool(sd_bus_message *message, const char *key, bool value)
 	return sd_bus_message_append(message, "{sv}", key, "b", (int)value);
 }
 
-/* Opens key → variant of this type; closed by close_entry(). */
-static int open_entry(sd_bus_message *message, const char *key, const char *type)
+/* Opens key → variant of this type; closed by bus_close_entry(). */
+int bus_open_entry(sd_bus_message *message, const char *key, const char *type)
 {
 	TRY(sd_bus_message_open_container(message, SD_BUS_TYPE_DICT_ENTRY, "sv"));
 	TRY(sd_bus_message_append(message, "s", key));
 	return sd_bus_message_open_container(message, SD_BUS_TYPE_VARIANT, type);
 }
 
-static int close_entry(sd_bus_message *message)
+int bus_close_entry(sd_bus_message *message)
 {
 	TRY(sd_bus_message_close_container(message));
 	return sd_bus_message_close_container(message);
@@ -44,12 +44,12 @@ static int close_entry(sd_bus_message *message)
 
 int bus_put_sentences(sd_bus_message *message, const char *key, const struct reasons *reasons)
 {
-	TRY(open_entry(message, key, "as"));
+	TRY(bus_open_entry(message, key, "as"));
 	TRY(sd_bus_message_open_container(message, SD_BUS_TYPE_ARRAY, "s"));
 	for (size_t i = 0; i < reasons->count; i++)
 		TRY(sd_bus_message_append(message, "s", reasons->items[i].sentence));
 	TRY(sd_bus_message_close_container(message));
-	return close_entry(message);
+	return bus_close_entry(message);
 }
 
 static int put_id(sd_bus_message *message, const struct device *device)
@@ -78,6 +78,8 @@ static int put_facts(sd_bus_message *message, const struct board_facts *facts)
 	TRY(bus_put_string(message, "chip", chip_name(facts->chip)));
 	TRY(bus_put_number(message, "rom_revision", facts->rom_revision));
 	TRY(bus_put_number(message, "flash_size_bytes", facts->flash_size_bytes));
+	if (*facts->unique_id)
+		TRY(bus_put_string(message, "unique_id", facts->unique_id));
 	return bus_put_string(message, "flash_content", content_name(facts->content));
 }
 
@@ -118,7 +120,10 @@ int bus_put_job(sd_bus_message *message, const struct job *job)
 	TRY(bus_put_string(message, "port", job->device->port));
 	TRY(bus_put_string(message, "mode", mode_name(job->device->mode)));
 	TRY(bus_put_string(message, "rule", job->rule));
+	TRY(bus_put_string(message, "board", job->board));
 	TRY(bus_put_string(message, "image", job->image_path));
+	if (job->resumes > 0)
+		TRY(bus_put_number(message, "resumes", job->resumes));
 	if (job->has_image)
 		TRY(put_digest(message, &job->digest));
 	if (job->has_facts)
@@ -155,7 +160,7 @@ static int put_rule(
 static int put_trace(sd_bus_message *message, const struct policy *policy,
 	const struct device *device, const struct board_facts *facts)
 {
-	TRY(open_entry(message, "rules", "aa{sv}"));
+	TRY(bus_open_entry(message, "rules", "aa{sv}"));
 	TRY(sd_bus_message_open_container(message, SD_BUS_TYPE_ARRAY, "a{sv}"));
 	for (size_t i = 0; i < policy->rule_count; i++) {
 		const char *why;
@@ -165,12 +170,12 @@ static int put_trace(sd_bus_message *message, const struct policy *policy,
 			break;
 	}
 	TRY(sd_bus_message_close_container(message));
-	return close_entry(message);
+	return bus_close_entry(message);
 }
 
 static int put_reasons(sd_bus_message *message, const struct reasons *reasons)
 {
-	TRY(open_entry(message, "reasons", "aa{sv}"));
+	TRY(bus_open_entry(message, "reasons", "aa{sv}"));
 	TRY(sd_bus_message_open_container(message, SD_BUS_TYPE_ARRAY, "a{sv}"));
 	for (size_t i = 0; i < reasons->count; i++) {
 		TRY(sd_bus_message_open_container(message, SD_BUS_TYPE_ARRAY, "{sv}"));
@@ -179,7 +184,7 @@ static int put_reasons(sd_bus_message *message, const struct reasons *reasons)
 		TRY(sd_bus_message_close_container(message));
 	}
 	TRY(sd_bus_message_close_container(message));
-	return close_entry(message);
+	return bus_close_entry(message);
 }
 
 static const char *verdict_name(const struct judgement *judgement)

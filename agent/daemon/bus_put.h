@@ -13,6 +13,10 @@ int bus_put_string(sd_bus_message *message, const char *key, const char *value);
 int bus_put_number(sd_bus_message *message, const char *key, uint64_t value);
 int bus_put_bool(sd_bus_message *message, const char *key, bool value);
 
+/* Opens key → variant of this type. */
+int bus_open_entry(sd_bus_message *message, const char *key, const char *type);
+int bus_close_entry(sd_bus_message *message);
+
 /* key → as: the sentences of the reasons. */
 int bus_put_sentences(sd_bus_message *message, const char *key, const struct reasons *reasons);
 

@@ -8,27 +8,18 @@
 #include "daemon/history.h"
 #include "daemon/history_parts.h"
 
-/* In the order of the columns (history_statements.c). */
-static const char *const names[] = { "job", "place", "port", "mode", "vid_pid", "serial", "chip",
-	"rom_revision", "flash_size_bytes", "flash_content", "unique_id", "board", "decision",
-	"rule", "image", "image_sha256", "image_version", "resumes", "units_total",
-	"units_identical", "units_erased", "bytes_read", "bytes_written", "recoveries",
-	"probe_usec", "compare_usec", "write_usec", "finish_usec", "application_usec", "verify",
-	"outcome", "reason", "sentence", "application", "began_realtime_usec",
-	"ended_realtime_usec", "duration_usec" };
-
 const char *const *history_field_names(size_t *ret_count)
 {
-	*ret_count = ELEMENTSOF(names);
-	return names;
+	*ret_count = JOB_RECORD_FIELDS;
+	return job_record_fields;
 }
 
 /* ---- rows -------------------------------------------------------------------------------- */
 
 struct fields {
-	struct history_field items[ELEMENTSOF(names)];
+	struct history_field items[JOB_RECORD_FIELDS];
 	size_t count;
-	char *made_plain[ELEMENTSOF(names)];
+	char *made_plain[JOB_RECORD_FIELDS];
 	size_t made_plain_count;
 };
 
@@ -58,9 +49,9 @@ static int tell(const struct query *query,
 {
 	_cleanup_(fields_done) struct fields fields;
 	fields.count = fields.made_plain_count = 0;
-	for (size_t i = 0; i < ELEMENTSOF(names); i++) {
+	for (size_t i = 0; i < JOB_RECORD_FIELDS; i++) {
 		int type = sqlite3_column_type(query->statement, (int)i);
-		struct history_field field = { .name = names[i] };
+		struct history_field field = { .name = job_record_fields[i] };
 		field.is_number = type == SQLITE_INTEGER;
 		if (field.is_number)
 			field.number = query_column_number(query, (int)i);

@@ -111,3 +111,11 @@ const char *phase_name(enum job_phase phase)
 	assert(phase < _PHASE_MAX);
 	return phase_names[phase];
 }
+
+const char *const job_record_fields[JOB_RECORD_FIELDS] = { "job", "place", "port", "mode",
+	"vid_pid", "serial", "chip", "rom_revision", "flash_size_bytes", "flash_content",
+	"unique_id", "board", "decision", "rule", "image", "image_sha256", "image_version",
+	"resumes", "units_total", "units_identical", "units_erased", "bytes_read", "bytes_written",
+	"recoveries", "probe_usec", "compare_usec", "write_usec", "finish_usec", "application_usec",
+	"verify", "outcome", "reason", "sentence", "application", "began_realtime_usec",
+	"ended_realtime_usec", "duration_usec" };

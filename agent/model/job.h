@@ -71,6 +71,11 @@ enum job_phase {
 
 const char *phase_name(enum job_phase phase);
 
+/* The names of what is kept of a job, in the order of the columns: in the history, on the bus, in
+ * JSON and CSV. */
+#define JOB_RECORD_FIELDS 37
+extern const char *const job_record_fields[JOB_RECORD_FIELDS];
+
 /* What the hands did. */
 struct job_tally {
 	uint32_t units_total; /* erase units that the image touches */
