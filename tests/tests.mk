@@ -15,7 +15,7 @@ UNIT_TESTS   := $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(wildcard tests/uni
 UNIT_HELPERS := $(patsubst tests/%.c,$(B)/tests/%.o,$(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c)))
 FUZZERS      := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 REPLAYS      := $(FUZZERS:%=$(B)/tests/fuzz/%)
-BENCHES      := $(B)/tests/bench-umockdev $(B)/tests/bench-vhci
+BENCHES      := $(B)/tests/bench-umockdev $(B)/tests/bench-vhci $(B)/tests/bench-history
 
 $(B)/tests/%.o: tests/%.c Makefile tests/tests.mk
 	@mkdir -p $(@D)
@@ -39,6 +39,11 @@ $(B)/tests/bench-umockdev: $(B)/tests/emu/umockdev_bench.o $(EMU_CORE) $(TEST_AR
 $(B)/tests/bench-vhci: $(B)/tests/emu/vhci_bench.o $(EMU_CORE) $(TEST_ARCHIVES)
 	@echo "  LINK  $(@F)"
 	$(Q)$(CC) $(TEST_CFLAGS) -o $@ $^ $(ALL_LDFLAGS) -pthread $(call pkg_libs,$(TEST_LIBS))
+
+# Programs that only measure.
+$(B)/tests/bench-%: $(B)/tests/bench/%_bench.o $(B)/tests/bench/figures.o $(TEST_ARCHIVES)
+	@echo "  LINK  $(@F)"
+	$(Q)$(CC) $(TEST_CFLAGS) -o $@ $^ $(ALL_LDFLAGS) $(call pkg_libs,$(TEST_LIBS))
 
 $(B)/tests/fast_clock.so: tests/stories/fast_clock.c
 	@mkdir -p $(@D)
@@ -102,6 +107,11 @@ check-warnings:
 	$(Q)for compiler in gcc clang; do \
 		$(MAKE) --no-print-directory B=$(B)/$$compiler CC=$$compiler WERROR=-Werror test-programs \
 		|| exit 1; done
+
+# Bars that hold on a desk machine; the history's file is made on the disk that the tree is on.
+.PHONY: bench
+bench: $(B)/tests/bench-history
+	$(Q)$(B)/tests/bench-history $(B)
 
 # make fuzz FOR=60: every target for that many seconds, its corpus as the seed; make fuzz RUNS=1000000:
 # each with that many inputs.

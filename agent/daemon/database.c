@@ -159,11 +159,16 @@ static int error_of_complaint(const char *complaint)
 	return found ? error_of_code(atoi(found + strlen(mark))) : -EUCLEAN;
 }
 
+/*
+ * Every page and every row, but not whether each row is in each index: that would take ten times as
+ * long (with a million jobs 13 seconds instead of one), and an index only finds what it is asked
+ * for.
+ */
 int database_check(struct database *database)
 {
 	_cleanup_(finalizep) sqlite3_stmt *statement = NULL;
 	int result = sqlite3_prepare_v2(
-		database->connection, "PRAGMA integrity_check(1)", -1, &statement, NULL);
+		database->connection, "PRAGMA quick_check(1)", -1, &statement, NULL);
 	if (result == SQLITE_OK)
 		result = sqlite3_step(statement);
 	if (result != SQLITE_ROW)

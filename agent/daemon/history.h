@@ -99,7 +99,7 @@ int history_count_flashed(
  * HISTORY_KEPT_ALWAYS stay, lest a clock that jumps ahead wipes everything out. At most
  * HISTORY_RETIRED_AT_ONCE go, so that nobody waits for long; HISTORY_MORE: there may be more. */
 #define HISTORY_KEPT_ALWAYS     1000
-#define HISTORY_RETIRED_AT_ONCE 500
+#define HISTORY_RETIRED_AT_ONCE 100
 #define HISTORY_MORE            1
 int history_retire(struct history *history, unsigned days, uint64_t jobs) _must_check_;
 

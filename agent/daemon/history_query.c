@@ -68,8 +68,8 @@ static int tell(const struct query *query,
 
 /* ---- searches ---------------------------------------------------------------------------- */
 
-/* All bounds but the names end up as a range of jobs: the clock may have been set back in between,
- * so that the range says only where to begin. */
+/* Where a search back to some time may end. The clock may have been set back in between: each job's
+ * begin is looked at nevertheless. */
 static int first_since(struct history *history, uint64_t since_usec, uint64_t *ret)
 {
 	*ret = 0;
@@ -86,9 +86,9 @@ static int first_since(struct history *history, uint64_t since_usec, uint64_t *r
 static enum history_statement statement_for(const struct history_filter *filter)
 {
 	if (filter->board)
-		return QUERY_BOARD;
+		return filter->only_failed ? QUERY_FAILED_BOARD : QUERY_BOARD;
 	if (filter->place)
-		return QUERY_PLACE;
+		return filter->only_failed ? QUERY_FAILED_PLACE : QUERY_PLACE;
 	return filter->only_failed ? QUERY_FAILED : QUERY_ALL;
 }
 
@@ -109,16 +109,14 @@ static struct query search(
 	if (rows == 0 || rows > HISTORY_ROWS_MAX)
 		rows = HISTORY_ROWS_MAX;
 
-	enum history_statement statement = statement_for(filter);
-	struct query query = query_of(history->database, statement);
+	struct query query = query_of(history->database, statement_for(filter));
 	query_number(&query, at_most(before, INT64_MAX));
 	query_number(&query, at_most(first, INT64_MAX));
 	query_number(&query, at_most(filter->since_usec, INT64_MAX));
-	query_number(&query, filter->only_failed);
 	query_number(&query, rows);
-	if (statement == QUERY_PLACE || statement == QUERY_BOARD)
+	if (filter->place || filter->board)
 		query_text(&query, filter->place);
-	if (statement == QUERY_BOARD)
+	if (filter->board)
 		query_text(&query, filter->board);
 	return query;
 }

@@ -12,6 +12,8 @@
 /* No release gets this far: a larger version is damage and not the future. */
 #define VERSION_BELIEVED 1000
 
+#define FAILED "outcome IN ('refused', 'failed', 'interrupted')"
+
 /*
  * A step that was released is never changed again; columns are added at the end of a table, where
  * history.c writes them.
@@ -64,8 +66,11 @@ static const char *const steps[] = {
 	"CREATE INDEX jobs_by_unique_id ON jobs (unique_id) WHERE unique_id IS NOT NULL;"
 	"CREATE INDEX jobs_by_begin ON jobs (began_realtime_usec);"
 	"CREATE INDEX jobs_flashed ON jobs (rule, began_realtime_usec) WHERE outcome = 'flashed';"
-	"CREATE INDEX jobs_failed ON jobs (job)"
-	"  WHERE outcome IN ('refused', 'failed', 'interrupted');"
+	"CREATE INDEX jobs_failed ON jobs (job) WHERE " FAILED ";"
+	"CREATE INDEX jobs_failed_by_place ON jobs (place) WHERE " FAILED ";"
+	"CREATE INDEX jobs_failed_by_board ON jobs (board) WHERE board IS NOT NULL AND " FAILED ";"
+	"CREATE INDEX jobs_failed_by_unique_id ON jobs (unique_id)"
+	"  WHERE unique_id IS NOT NULL AND " FAILED ";"
 	"CREATE INDEX jobs_unfinished ON jobs (job) WHERE outcome IS NULL;"
 	/* Jobs of before this file, whose numbers must not come again. */
 	"CREATE TABLE numbers (last_job INTEGER NOT NULL) STRICT;"

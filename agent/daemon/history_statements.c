@@ -10,13 +10,22 @@
 	"outcome, reason, sentence, application, began_realtime_usec, ended_realtime_usec, "        \
 	"duration_usec"
 
-/* A place is found by its index even where the planner believes otherwise: it has no statistics. */
+/* The planner has no statistics: it is told which index is meant. */
 #define JOBS(index) "SELECT " JOB_COLUMNS " FROM jobs INDEXED BY " index " WHERE "
-#define FAILED      "outcome IN ('refused', 'failed', 'interrupted')"
 #define IN_RANGE    " AND job < ?1 AND job >= ?2 AND +began_realtime_usec >= ?3"
-#define IF_FAILED   " AND (NOT ?4 OR " FAILED ")"
-#define NEWEST      " ORDER BY job DESC LIMIT ?5"
-#define IF_PLACE    " AND (?6 IS NULL OR place = ?6)"
+#define NEWEST      " ORDER BY job DESC LIMIT ?4"
+#define IF_PLACE    " AND (?5 IS NULL OR +place = ?5)"
+#define FAILED      " AND outcome IN ('refused', 'failed', 'interrupted')"
+
+/* A board by the policy's name for it, and by its id where that finds other jobs. */
+#define BY_NAME(kind)  JOBS(kind "_by_board") "board = ?6" IF_PLACE IN_RANGE
+#define OR_BY_ID(kind) UNION JOBS(kind "_by_unique_id") OTHER_ID IF_PLACE IN_RANGE
+#define UNION          " UNION ALL "
+#define OTHER_ID       "unique_id = upper(?6) AND board IS NOT ?6"
+
+/* Where a search back to some time begins. With many jobs since then it is not looked for: they are
+ * found from the newest backwards, too. */
+#define MANY "10000"
 
 const char *const history_statements[_STATEMENT_MAX] = {
 	[STORE_JOB] = "REPLACE INTO jobs (" JOB_COLUMNS ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
@@ -44,15 +53,16 @@ const char *const history_statements[_STATEMENT_MAX] = {
 	[LAST_JOB] = "SELECT max((SELECT coalesce(max(job), 0) FROM jobs), "
 		     "(SELECT coalesce(max(last_job), 0) FROM numbers))",
 	[RAISE_LAST_JOB] = "UPDATE numbers SET last_job = ?1 WHERE last_job < ?1",
-	[FIRST_JOB_SINCE] = "SELECT coalesce(min(job), 9223372036854775807) "
-			    "FROM jobs INDEXED BY jobs_by_begin WHERE began_realtime_usec >= ?",
+	[FIRST_JOB_SINCE] = "SELECT iif(count(*) < " MANY ", "
+			    "coalesce(min(job), 9223372036854775807), 0) FROM "
+			    "(SELECT job FROM jobs INDEXED BY jobs_by_begin "
+			    "WHERE began_realtime_usec >= ? LIMIT " MANY ")",
 	[QUERY_ALL] = "SELECT " JOB_COLUMNS " FROM jobs NOT INDEXED WHERE true" IN_RANGE NEWEST,
-	[QUERY_FAILED] = JOBS("jobs_failed") FAILED IN_RANGE NEWEST,
-	[QUERY_PLACE] = JOBS("jobs_by_place") "place = ?6" IN_RANGE IF_FAILED NEWEST,
-	[QUERY_BOARD] =
-		JOBS("jobs_by_board") "board = ?7" IN_RANGE IF_FAILED IF_PLACE " UNION ALL " JOBS(
-			"jobs_by_unique_id") "unique_id = upper(?7) AND board IS NOT ?7" IN_RANGE
-			IF_FAILED IF_PLACE NEWEST,
+	[QUERY_PLACE] = JOBS("jobs_by_place") "place = ?5" IN_RANGE NEWEST,
+	[QUERY_BOARD] = BY_NAME("jobs") OR_BY_ID("jobs") NEWEST,
+	[QUERY_FAILED] = JOBS("jobs_failed") "true" FAILED IN_RANGE NEWEST,
+	[QUERY_FAILED_PLACE] = JOBS("jobs_failed_by_place") "place = ?5" FAILED IN_RANGE NEWEST,
+	[QUERY_FAILED_BOARD] = BY_NAME("jobs_failed") FAILED OR_BY_ID("jobs_failed") FAILED NEWEST,
 	[KEPT_JOB] = "SELECT job FROM jobs ORDER BY job DESC LIMIT 1 OFFSET ?",
 	[COUNT_JOBS] = "SELECT count(*) FROM jobs",
 	[RETIRE_OLD] = "DELETE FROM jobs WHERE job IN (SELECT job FROM jobs INDEXED BY "
