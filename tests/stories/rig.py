@@ -22,6 +22,7 @@ import time
 
 BUILD = pathlib.Path(os.environ["PLUGFLASH_BUILD"])
 SCRATCH = pathlib.Path(os.environ["PLUGFLASH_SCRATCH"])
+MEMORY = pathlib.Path(os.environ["PLUGFLASH_MEMORY"])
 LIMIT = 60
 HISTORY = "history.db"
 RELOADED = "are in force|policies not taken"
@@ -132,7 +133,8 @@ class Rig:
         self.root = pathlib.Path(subprocess.check_output(
             ["mktemp", "-d", str(SCRATCH / "rig-XXXXXX")], text=True).strip())
         self.policies = self.root / "policy.d"
-        self.firmware = self.root / "state" / "firmware"
+        self.state = pathlib.Path(tempfile.mkdtemp(prefix="state-", dir=MEMORY))
+        self.firmware = self.state / "firmware"
         self.policies.mkdir()
         self.firmware.mkdir(parents=True)
         self.bench = Bench()
@@ -194,7 +196,7 @@ class Rig:
             self._mind = subprocess.Popen(
                 [*DIES_WITH_US, *full, *UNDER, BUILD / "plugflashd", f"--policy-dir={self.policies}",
                  f"--worker={self.root / 'worker'}"],
-                env=dict(with_fast_clock(clock_speed), STATE_DIRECTORY=str(self.root / "state"),
+                env=dict(with_fast_clock(clock_speed), STATE_DIRECTORY=str(self.state),
                          NOTIFY_SOCKET=str(path)),
                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
             self.said = Lines(self._mind.stdout)
@@ -243,6 +245,7 @@ class Rig:
                 os.killpg(self._workers.pid, signal.SIGKILL)
                 self._workers.wait(LIMIT)
             self.bench.close()
+            shutil.rmtree(self.state)
 
     def _stop_observed_mind(self):
         """It must end by itself: only then does whoever watches it say what he has found."""
@@ -283,7 +286,7 @@ class Rig:
     def assert_sound_database(self):
         """What a mind that has ended leaves behind: looked at in a copy, so that the next one finds
         what the last one left."""
-        found = list((self.root / "state").glob(f"{HISTORY}*"))
+        found = list(self.state.glob(f"{HISTORY}*"))
         if not found:
             return
         with tempfile.TemporaryDirectory(dir=self.root) as aside:

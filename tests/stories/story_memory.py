@@ -129,12 +129,12 @@ class Budgets(Story):
 
 class NoHistory(Story):
     def test_nothing_is_written_that_cannot_be_recorded(self):
-        (self.rig.root / "state" / "history.db").mkdir()
+        (self.rig.state / "history.db").mkdir()
         self.given_a_bench()
         before = self.given_an_old_board()
         self.assertIn("could not be recorded first", self.assert_ends("refused"))
         self.assertEqual(self.bench.flash(1), before)
-        (self.rig.root / "state" / "history.db").rmdir()
+        (self.rig.state / "history.db").rmdir()
         self.rig.unplug()
         self.bench.ask("await", 1, "absent")
         since = self.rig.said.position()
@@ -143,9 +143,9 @@ class NoHistory(Story):
         self.assert_holds_the_image()
 
     def test_a_damaged_history_is_set_aside(self):
-        (self.rig.root / "state" / "history.db").write_bytes(b"no database\n" * 1000)
+        (self.rig.state / "history.db").write_bytes(b"no database\n" * 1000)
         self.given_a_bench()
         self.rig.said.wait(r"history.db was damaged; it is now .*history.db.damaged-")
         self.rig.plug()
         self.assert_ends("flashed")
-        self.assertEqual(len(list((self.rig.root / "state").glob("history.db.damaged-*"))), 1)
+        self.assertEqual(len(list(self.rig.state.glob("history.db.damaged-*"))), 1)
