@@ -28,7 +28,7 @@
 #define BLOCK_WORDS     160u
 #define IMAGE_DEF_WORDS 96u
 /* A limit of ours: builds have two blocks, or three when they are signed. */
-#define BLOCKS_MAX 64u
+#define BLOCKS_MAX 16u
 
 /*
  * When the first 4096 bytes start nothing, the ROM looks for a loop in the next 4096, and from a

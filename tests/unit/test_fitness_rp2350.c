@@ -61,6 +61,8 @@ static void an_image_for_an_rp2040_is_known_by_its_boot2(void **state)
 	_cleanup_(freep) uint8_t *bytes = make_bin(LENGTH, 1);
 	expect_refusal(story_raw(bytes, LENGTH), PICO_2, REASON_WRONG_CHIP, "begins with a boot2");
 	expect_refusal(story_uf2(bytes, LENGTH, FLASH, 0), PICO_2, REASON_WRONG_CHIP, "boot2");
+	expect_refusal(story_uf2(bytes, LENGTH, FLASH, MADE_FAMILY_RP2350), PICO_2,
+		REASON_WRONG_CHIP, "boot2");
 	/* Said once, if the family says it too. */
 	_cleanup_(reasons_done) struct reasons reasons = { 0 };
 	story_judge(story_uf2(bytes, LENGTH, FLASH, MADE_FAMILY_RP2040), PICO_2, &reasons);
