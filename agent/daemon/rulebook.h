@@ -32,5 +32,5 @@ int rulebook_parse(const char *file, const char *text, struct policy *policy,
 	struct reasons *errors, struct reasons *warnings) _must_check_;
 
 /* Cross-checks a policy that was put together from all its files (names twice, boards that do not
- * exist). 0 or -ENOMEM. */
-int rulebook_check(const struct policy *policy, struct reasons *errors) _must_check_;
+ * exist), and makes it quick to decide with. 0 or -ENOMEM. */
+int rulebook_check(struct policy *policy, struct reasons *errors) _must_check_;

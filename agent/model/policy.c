@@ -37,14 +37,25 @@ struct policy *policy_free(struct policy *policy)
 		policy_board_done(&policy->boards[i]);
 	for (size_t i = 0; i < policy->rule_count; i++)
 		policy_rule_done(&policy->rules[i]);
+	name_index_done(&policy->boards_by_name);
 	free(policy->boards);
 	free(policy->rules);
 	free(policy);
 	return NULL;
 }
 
+/* A board more moves the others. */
+static void forget_index(struct policy *policy)
+{
+	name_index_done(&policy->boards_by_name);
+	for (size_t i = 0; i < policy->rule_count; i++)
+		policy->rules[i].declared = NULL;
+}
+
 struct policy_board *policy_add_board(struct policy *policy)
 {
+	if (policy->boards_by_name.entries)
+		forget_index(policy);
 	struct policy_board *grown =
 		reallocarray(policy->boards, policy->board_count + 1, sizeof(*grown));
 	if (!grown)
@@ -67,13 +78,59 @@ struct policy_rule *policy_add_rule(struct policy *policy)
 	return rule;
 }
 
+/* ---- looking over ------------------------------------------------------------------------ */
+
+/* Behind the last byte that means more than itself; none, when a backslash takes meaning away. */
+static size_t tail_of(const char *glob)
+{
+	size_t length = strlen(glob), tail = 0;
+	if (strchr(glob, '\\'))
+		return 0;
+	while (tail < length && !strchr("*?[]", glob[length - 1 - tail]))
+		tail++;
+	return tail;
+}
+
+static void look_over(struct policy *policy, struct policy_rule *rule)
+{
+	if (rule->board)
+		rule->declared = policy_board(policy, rule->board);
+	if (!rule->path)
+		return;
+	rule->path_head = strcspn(rule->path, "*?[\\");
+	rule->path_tail = tail_of(rule->path);
+}
+
+int policy_index(struct policy *policy)
+{
+	forget_index(policy);
+	int r = name_index_init(&policy->boards_by_name, policy->board_count);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < policy->board_count; i++)
+		name_index_add(&policy->boards_by_name, policy->boards[i].name, i);
+	name_index_sort(&policy->boards_by_name);
+	for (size_t i = 0; i < policy->rule_count; i++)
+		look_over(policy, &policy->rules[i]);
+	return 0;
+}
+
 const struct policy_board *policy_board(const struct policy *policy, const char *name)
 {
+	size_t place;
+	if (!name)
+		return NULL;
+	if (policy->boards_by_name.entries)
+		return name_index_find(&policy->boards_by_name, name, &place)
+			       ? &policy->boards[place]
+			       : NULL;
 	for (size_t i = 0; i < policy->board_count; i++)
 		if (text_equal(policy->boards[i].name, name))
 			return &policy->boards[i];
 	return NULL;
 }
+
+/* ---- matching ---------------------------------------------------------------------------- */
 
 bool policy_serial_is_shared(const char *serial)
 {
@@ -94,6 +151,27 @@ bool policy_serial_is_shared(const char *serial)
 		if (strcasecmp(serial, shared[i]) == 0)
 			return true;
 	return false;
+}
+
+/* A board that rules are held against: what all of them ask is answered once. */
+struct candidate {
+	const struct device *device;
+	const struct board_facts *facts;
+	size_t place_length;
+	size_t port_length;
+	bool serial_is_own;
+};
+
+static struct candidate candidate_of(const struct device *device, const struct board_facts *facts)
+{
+	return (struct candidate){
+		.device = device,
+		.facts = facts,
+		.place_length = strlen(device->place),
+		.port_length = strlen(device->port),
+		.serial_is_own = device->mode != MODE_RP2040_BOOT && *device->serial &&
+				 !policy_serial_is_shared(device->serial),
+	};
 }
 
 static enum match weaker(enum match left, enum match right)
@@ -127,14 +205,15 @@ static bool looks_like_chip_id(const char *serial)
  * serial of the USB device may, where it is the board's own. In boot mode an RP2040 shows its ROM's
  * (usb_boot_device.c) and an RP2350 the one of its application (nsboot_usb_client.c).
  */
-static enum match match_serial(const char *serial, const struct device *device,
-	const struct board_facts *facts, const char **ret_why)
+static enum match match_serial(
+	const char *serial, const struct candidate *candidate, const char **ret_why)
 {
+	const struct device *device = candidate->device;
+	const struct board_facts *facts = candidate->facts;
 	*ret_why = "the board's serial is another";
 	if (facts && *facts->unique_id)
 		return strcasecmp(serial, facts->unique_id) == 0 ? MATCH_YES : MATCH_NO;
-	bool is_own = device->mode != MODE_RP2040_BOOT && *device->serial &&
-		      !policy_serial_is_shared(device->serial);
+	bool is_own = candidate->serial_is_own;
 	if (is_own && strcasecmp(serial, device->serial) == 0)
 		return MATCH_YES;
 	if (is_own && (device->mode != MODE_RP2350_BOOT || looks_like_chip_id(device->serial)))
@@ -145,10 +224,10 @@ static enum match match_serial(const char *serial, const struct device *device,
 	return MATCH_MAYBE;
 }
 
-static enum match match_board(const struct policy_board *board, const struct device *device,
-	const struct board_facts *facts, const char **ret_why)
+static enum match match_board(
+	const struct policy_board *board, const struct candidate *candidate, const char **ret_why)
 {
-	enum match match = match_chip(board->chip, device, facts);
+	enum match match = match_chip(board->chip, candidate->device, candidate->facts);
 	if (match == MATCH_NO) {
 		*ret_why = "the board's chip is another";
 		return MATCH_NO;
@@ -156,17 +235,30 @@ static enum match match_board(const struct policy_board *board, const struct dev
 	enum match serial = MATCH_MAYBE;
 	*ret_why = "this mode does not show what the policy knows the board by; give its serial";
 	if (board->serial)
-		serial = match_serial(board->serial, device, facts, ret_why);
-	if (serial == MATCH_MAYBE && device->mode == MODE_NONE) {
+		serial = match_serial(board->serial, candidate, ret_why);
+	if (serial == MATCH_MAYBE && candidate->device->mode == MODE_NONE) {
 		*ret_why = "not in a boot mode";
 		return MATCH_NO;
 	}
 	return weaker(match, serial);
 }
 
-enum match policy_match(const struct policy *policy, const struct policy_rule *rule,
-	const struct device *device, const struct board_facts *facts, const char **ret_why)
+/* fnmatch() is slow, and most paths differ in their first or last bytes. */
+static bool matches_path(const struct policy_rule *rule, const char *text, size_t length)
 {
+	size_t head = rule->path_head, tail = rule->path_tail;
+	if (length < head || memcmp(rule->path, text, head) != 0)
+		return false;
+	if (length < tail ||
+		memcmp(rule->path + strlen(rule->path) - tail, text + length - tail, tail) != 0)
+		return false;
+	return fnmatch(rule->path, text, 0) == 0;
+}
+
+static enum match match_rule(const struct policy *policy, const struct policy_rule *rule,
+	const struct candidate *candidate, const char **ret_why)
+{
+	const struct device *device = candidate->device;
 	*ret_why = NULL;
 	if (rule->mode != MODE_NONE && rule->mode != device->mode) {
 		*ret_why = "mode is another";
@@ -176,20 +268,28 @@ enum match policy_match(const struct policy *policy, const struct policy_rule *r
 		*ret_why = "vid_pid is another";
 		return MATCH_NO;
 	}
-	if (rule->path && fnmatch(rule->path, device->place, 0) != 0 &&
-		fnmatch(rule->path, device->port, 0) != 0) {
+	if (rule->path && !matches_path(rule, device->place, candidate->place_length) &&
+		!matches_path(rule, device->port, candidate->port_length)) {
 		*ret_why = "path does not match the place";
 		return MATCH_NO;
 	}
-	enum match match = match_chip(rule->chip, device, facts);
+	enum match match = match_chip(rule->chip, device, candidate->facts);
 	if (match == MATCH_NO) {
 		*ret_why = "chip is another";
 		return MATCH_NO;
 	}
 	if (match == MATCH_MAYBE)
 		*ret_why = "the chip is not known";
-	const struct policy_board *board = rule->board ? policy_board(policy, rule->board) : NULL;
-	return board ? weaker(match, match_board(board, device, facts, ret_why)) : match;
+	const struct policy_board *board =
+		rule->declared ? rule->declared : policy_board(policy, rule->board);
+	return board ? weaker(match, match_board(board, candidate, ret_why)) : match;
+}
+
+enum match policy_match(const struct policy *policy, const struct policy_rule *rule,
+	const struct device *device, const struct board_facts *facts, const char **ret_why)
+{
+	const struct candidate candidate = candidate_of(device, facts);
+	return match_rule(policy, rule, &candidate, ret_why);
 }
 
 static enum verdict verdict_of(const struct policy_rule *rule, enum match match,
@@ -211,10 +311,11 @@ static enum verdict verdict_of(const struct policy_rule *rule, enum match match,
 enum verdict policy_decide(const struct policy *policy, const struct device *device,
 	const struct board_facts *facts, const struct policy_rule **ret_rule)
 {
+	const struct candidate candidate = candidate_of(device, facts);
 	*ret_rule = NULL;
 	for (size_t i = 0; i < policy->rule_count; i++) {
 		const char *why;
-		enum match match = policy_match(policy, &policy->rules[i], device, facts, &why);
+		enum match match = match_rule(policy, &policy->rules[i], &candidate, &why);
 		if (match == MATCH_NO)
 			continue;
 		*ret_rule = &policy->rules[i];

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "base/cleanup.h"
+#include "base/name_index.h"
 #include "model/board.h"
 #include "model/device.h"
 
@@ -46,6 +47,11 @@ struct policy_rule {
 	char *path; /* glob on the place or, with a warning, on the port; NULL: any */
 	char *board; /* name of a board; NULL: any */
 
+	/* Found by policy_index(). */
+	const struct policy_board *declared; /* `board`; NULL: none such, or not looked for */
+	size_t path_head; /* how many bytes of `path` mean themselves, */
+	size_t path_tail; /* and how many at its end */
+
 	/* What it does: ignore, or flash with all that follows. */
 	bool ignore;
 	char *image; /* name or glob below the firmware directory, or an absolute path */
@@ -75,6 +81,7 @@ struct policy {
 	struct policy_rule *rules;
 	size_t rule_count;
 	struct policy_limits limits;
+	struct name_index boards_by_name; /* empty before policy_index() */
 };
 
 struct policy *policy_new(void);
@@ -84,6 +91,10 @@ DEFINE_CLEANUP(struct policy *, policy_free)
 /* A new, empty board or rule at the end of the policy; NULL when memory is short. */
 struct policy_board *policy_add_board(struct policy *policy);
 struct policy_rule *policy_add_rule(struct policy *policy);
+
+/* Once all is added: looks boards up and paths over, so that a decision need not. 0 or -ENOMEM.
+ * What is decided is the same without it. */
+int policy_index(struct policy *policy) _must_check_;
 
 const struct policy_board *policy_board(const struct policy *policy, const char *name);
 

@@ -179,8 +179,8 @@ static void do_retire_nothing(void *context, unsigned round)
 	must(history_retire(((struct bench *)context)->history, 36500, 100000000));
 }
 
-static void query(struct bench *bench, const char *name, uint64_t bar_usec,
-	struct history_filter filter)
+static void query(
+	struct bench *bench, const char *name, uint64_t bar_usec, struct history_filter filter)
 {
 	bench->filter = filter;
 	bench->rows_seen = 0;
@@ -199,11 +199,9 @@ static void query_all_ways(struct bench *bench, unsigned jobs)
 	query(bench, "jobs of the board with most of them, deep", bar_usec,
 		(struct history_filter){ .board = "board-0", .before_job_id = jobs / 100 });
 	query(bench, "jobs of a board by its id, deep", bar_usec,
-		(struct history_filter){
-			.board = "E660583883480007", .before_job_id = jobs / 10 });
+		(struct history_filter){ .board = "E660583883480007", .before_job_id = jobs / 10 });
 	query(bench, "jobs of a place, deep", bar_usec,
-		(struct history_filter){
-			.place = the_device.place, .before_job_id = jobs / 10 });
+		(struct history_filter){ .place = the_device.place, .before_job_id = jobs / 10 });
 	query(bench, "failed jobs, deep", bar_usec,
 		(struct history_filter){ .only_failed = true, .before_job_id = jobs / 10 });
 	query(bench, "failed jobs of a board", bar_usec,
@@ -211,8 +209,10 @@ static void query_all_ways(struct bench *bench, unsigned jobs)
 	query(bench, "all jobs since the last hour", bar_usec,
 		(struct history_filter){ .since_usec = last_usec - 3600 * USEC_PER_SEC });
 	query(bench, "failed jobs of a place without any", bar_usec,
-		(struct history_filter){ .only_failed = true, .place = "pci-0000:00:14.0-usb-0:1.1" });
-	query(bench, "all jobs since the beginning", bar_usec, (struct history_filter){ .since_usec = 1 });
+		(struct history_filter){
+			.only_failed = true, .place = "pci-0000:00:14.0-usb-0:1.1" });
+	query(bench, "all jobs since the beginning", bar_usec,
+		(struct history_filter){ .since_usec = 1 });
 }
 
 int main(int argc, char **argv)

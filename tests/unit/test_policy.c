@@ -220,6 +220,57 @@ static void shared_serials_are_known(void **state)
 	assert_false(policy_serial_is_shared("504450610847861C"));
 }
 
+/* ---- looked over, it decides the same ---------------------------------------------------- */
+
+static void random_text(char *ret, size_t capacity, const char *alphabet)
+{
+	size_t length = (size_t)rand() % capacity;
+	for (size_t i = 0; i < length; i++)
+		ret[i] = alphabet[(size_t)rand() % strlen(alphabet)];
+	ret[length] = '\0';
+}
+
+static void a_path_that_was_looked_over_means_what_it_meant(void **state)
+{
+	(void)state;
+	const struct policy_rule *rule;
+	unsigned matches = 0;
+	srand(1);
+	for (int i = 0; i < 200000; i++) {
+		char glob[8], place[6];
+		_cleanup_(policy_freep) struct policy *policy = policy_new();
+		random_text(glob, sizeof(glob), "ab-!]]**??[[\\");
+		random_text(place, sizeof(place), "ab-!][\\");
+		struct policy_rule *only = policy_add_rule(policy);
+		only->path = strdup(glob);
+		struct device device = board_at(MODE_RP2040_BOOT, place);
+		device.port = (char *)"";
+		enum verdict plain = policy_decide(policy, &device, NULL, &rule);
+		assert_int_equal(policy_index(policy), 0);
+		if (policy_decide(policy, &device, NULL, &rule) != plain)
+			fail_msg("\"%s\" on \"%s\"", glob, place);
+		matches += plain != VERDICT_NO_RULE;
+	}
+	assert_true(matches > 1000);
+}
+
+static void a_board_is_found_by_name_also_when_more_come_later(void **state)
+{
+	(void)state;
+	_cleanup_(policy_freep) struct policy *policy = policy_new();
+	static const char *const names[] = { "m", "z", "a", "m", "k" };
+	for (size_t i = 0; i < ELEMENTSOF(names); i++) {
+		policy_add_board(policy)->name = strdup(names[i]);
+		if (i == 3)
+			assert_int_equal(policy_index(policy), 0);
+		for (size_t k = 0; k <= i; k++)
+			assert_string_equal(policy_board(policy, names[k])->name, names[k]);
+		assert_ptr_equal(policy_board(policy, "m"), &policy->boards[0]);
+		assert_null(policy_board(policy, "n"));
+		assert_null(policy_board(policy, NULL));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -235,6 +286,8 @@ int main(void)
 		cmocka_unit_test(an_unproved_chip_is_never_enough),
 		cmocka_unit_test(boards_that_were_there_are_reported),
 		cmocka_unit_test(shared_serials_are_known),
+		cmocka_unit_test(a_path_that_was_looked_over_means_what_it_meant),
+		cmocka_unit_test(a_board_is_found_by_name_also_when_more_come_later),
 	};
 	return cmocka_run_group_tests_name("policy", tests, NULL, NULL);
 }

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+/* What shows only when all files are read: names twice, and names of nothing; see rulebook.h. */
+#include <errno.h>
+
+#include "base/name_index.h"
+#include "daemon/rulebook.h"
+
+static int complain_twice(struct reasons *errors, const struct policy_origin *second,
+	const struct policy_origin *first, const char *what, const char *name)
+{
+	return reasons_add(errors, REASON_POLICY_INVALID,
+		"%s:%u: %s \"%s\" exists already (%s:%u); rename one", second->file, second->line,
+		what, name, first->file, first->line);
+}
+
+static int check_board_names(const struct policy *policy, struct reasons *errors)
+{
+	for (size_t i = 0; i < policy->board_count; i++) {
+		const struct policy_board *board = &policy->boards[i];
+		const struct policy_board *first = policy_board(policy, board->name);
+		if (first && first < board &&
+			complain_twice(
+				errors, &board->origin, &first->origin, "board", board->name) < 0)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static int check_rule(const struct policy *policy, size_t place, const struct name_index *rules,
+	struct reasons *errors)
+{
+	const struct policy_rule *rule = &policy->rules[place];
+	size_t first;
+	int r = 0;
+	if (rule->name && name_index_find(rules, rule->name, &first) && first < place)
+		r = complain_twice(
+			errors, &rule->origin, &policy->rules[first].origin, "rule", rule->name);
+	if (r >= 0 && rule->board && !policy_board(policy, rule->board))
+		r = reasons_add(errors, REASON_POLICY_INVALID,
+			"%s:%u: rule \"%s\" matches board \"%s\", which no file declares; "
+			"add it to boards = ( … )",
+			rule->origin.file, rule->origin.line, rule->name ? rule->name : "",
+			rule->board);
+	return r;
+}
+
+int rulebook_check(struct policy *policy, struct reasons *errors)
+{
+	_cleanup_(name_index_done) struct name_index rules = { 0 };
+	int r = policy_index(policy);
+	if (r >= 0)
+		r = name_index_init(&rules, policy->rule_count);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < policy->rule_count; i++)
+		name_index_add(&rules, policy->rules[i].name, i);
+	name_index_sort(&rules);
+
+	r = check_board_names(policy, errors);
+	for (size_t i = 0; i < policy->rule_count && r >= 0; i++)
+		r = check_rule(policy, i, &rules, errors);
+	return r;
+}
