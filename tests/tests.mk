@@ -57,9 +57,9 @@ test-programs: all $(UNIT_TESTS) $(REPLAYS) $(BENCHES) $(B)/tests/fast_clock.so
 # The tests that include nothing above base and model: linked to these two only, so that they can be
 # built, and emulated, for any processor.
 CROSS_TESTS := $(patsubst tests/unit/%.c,$(B)/tests/cross/%,$(shell grep -LE \
-	'#include "((port|backend|worker|daemon|client|emu)/|unit/(emu_talker|picoboot_story))' \
+	'#include "((port|backend|worker|daemon|client|emu)/|unit/(emu_talker|history_story|picoboot_story))' \
 	tests/unit/test_*.c))
-CROSS_ARCHIVES := $(B)/tests/unit/make_image.o $(B)/libmodel.a $(B)/libbase.a
+CROSS_ARCHIVES := $(B)/tests/unit/make_image.o $(B)/tests/unit/fitness_story.o $(B)/libmodel.a $(B)/libbase.a
 
 $(B)/tests/cross/%: $(B)/tests/unit/%.o $(CROSS_ARCHIVES)
 	@mkdir -p $(@D)
