@@ -27,7 +27,7 @@ LIBS_plugflash            := libsystemd libcjson libcrypto
 
 # ---- settings ------------------------------------------------------------------------------------
 
-VERSION    := 0.1
+VERSION    ?= 0.1
 B          ?= build
 PREFIX     ?= /usr
 SYSCONFDIR ?= /etc
@@ -81,7 +81,7 @@ $(B)/obj/%.o: agent/%.c Makefile
 	@echo "  CC    $*"
 	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
--include $(shell find $(B) -name '*.d' 2>/dev/null)
+-include $(shell find $(B) -type f -name '*.d' 2>/dev/null)
 
 # ---- tests ---------------------------------------------------------------------------------------
 

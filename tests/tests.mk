@@ -57,7 +57,7 @@ test-programs: all $(UNIT_TESTS) $(REPLAYS) $(BENCHES) $(B)/tests/fast_clock.so
 # The tests that include nothing above base and model: linked to these two only, so that they can be
 # built, and emulated, for any processor.
 CROSS_TESTS := $(patsubst tests/unit/%.c,$(B)/tests/cross/%,$(shell grep -LE \
-	'#include "((port|backend|worker|daemon|client|emu)/|unit/(emu_talker|history_story|picoboot_story))' \
+	'#include (<sys/socket.h>|"((port|backend|worker|daemon|client|emu)/|unit/(emu_talker|history_story|picoboot_story)))' \
 	tests/unit/test_*.c))
 CROSS_ARCHIVES := $(B)/tests/unit/make_image.o $(B)/tests/unit/fitness_story.o $(B)/libmodel.a $(B)/libbase.a
 
@@ -68,6 +68,12 @@ $(B)/tests/cross/%: $(B)/tests/unit/%.o $(CROSS_ARCHIVES)
 
 .PHONY: cross-tests
 cross-tests: $(CROSS_TESTS)
+
+# The Debian package, made and tried (see tests/deb).
+.PHONY: check-deb
+check-deb:
+	$(Q)tests/install-packages build deb
+	$(Q)B=$(B) tests/run deb
 
 # Other processors: 32 bits, another byte order (see tests/cross).
 .PHONY: check-cross
@@ -85,9 +91,9 @@ check: test-programs
 
 .PHONY: check-all
 check-all:
-	$(Q)tests/install-packages build demo test vm
+	$(Q)tests/install-packages build demo test cross deb vm
 	$(Q)$(MAKE) --no-print-directory test-programs
-	$(Q)B=$(B) tests/run law unit fuzz units stories valgrind warnings sanitized vm
+	$(Q)B=$(B) tests/run law unit fuzz units stories valgrind warnings sanitized cross deb vm
 
 .PHONY: demo
 demo:

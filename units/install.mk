@@ -23,8 +23,18 @@ install: all
 	install -D -m 0644 -t $(SHARE)/plugflash/policies policies/*.conf
 	install -D -m 0644 units/plugflash.bash-completion \
 		$(SHARE)/bash-completion/completions/plugflash
+	for page in units/man/*; do \
+		install -D -m 0644 $$page $(SHARE)/man/man$${page##*.}/$${page##*/}; done
 	install -d -m 0755 $(DESTDIR)$(PREFIX)/lib/plugflash/policy.d \
 		$(DESTDIR)$(SYSCONFDIR)/plugflash/policy.d
+
+# A Debian package, without a source package: units/debian/.
+.PHONY: deb
+deb: all
+	$(Q)rm -rf $(B)/deb && mkdir -p $(B)/deb
+	$(Q)$(MAKE) --no-print-directory -s install DESTDIR=$(B)/deb/root >/dev/null
+	$(Q)units/debian/build $(B)/deb/root $(VERSION) \
+		$(B)/plugflash_$(VERSION)_$$(dpkg --print-architecture).deb
 
 # After `make install` on this very machine: what a package would do when it is set up.
 .PHONY: activate
@@ -51,5 +61,6 @@ uninstall:
 		$(SHARE)/dbus-1/system.d/org.plugflash1.conf \
 		$(SHARE)/dbus-1/system-services/org.plugflash1.service \
 		$(patsubst rules/%,$(DESTDIR)$(PREFIX)/lib/udev/rules.d/%,$(wildcard rules/*.rules)) \
+		$(patsubst units/man/%,$(SHARE)/man/man?/%,$(wildcard units/man/*)) \
 		$(SHARE)/bash-completion/completions/plugflash
 	@echo "Left behind: $(SYSCONFDIR)/plugflash (policies), /var/lib/plugflash (firmware)."

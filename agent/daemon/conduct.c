@@ -16,8 +16,9 @@
 
 #define JOBS_AT_ONCE 8
 
-/* Silence that ends a wait. */
-#define PROBE_SILENCE_USEC (20 * USEC_PER_SEC)
+/* Silence that ends a wait: longer than the hands need to give a board up by themselves, also on a
+ * small machine with a dozen of them. */
+#define PROBE_SILENCE_USEC (45 * USEC_PER_SEC)
 
 static void consider(struct conduct *conduct, const struct device *device);
 
