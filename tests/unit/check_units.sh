@@ -271,5 +271,38 @@ report "catalog entries are complete" check_catalog_headers
 
 report "the completion is bash" bash -n units/plugflash.bash-completion
 
+check_man_pages() {
+	local page complaints
+	for page in units/man/*; do
+		complaints=$(groff -mdoc -Tutf8 -ww "$page" 2>&1 >/dev/null)
+		[[ -z $complaints ]] || { echo "$complaints"; return 1; }
+	done
+}
+
+# Each verb and each long option that the face knows.
+check_words_of_the_face() {
+	local word
+	for word in $(sed -n 's/.*{ \.name = "\([a-z]*\)".*/\1/p' agent/client/main.c); do
+		mentions units/man/plugflash.1 "Cm $word" || return 1
+		mentions units/plugflash.bash-completion "$word" || return 1
+	done
+	for word in $(sed -n 's/.*{ "\([a-z-]*\)", \(no\|required\)_argument.*/\1/p' agent/client/main.c); do
+		mentions units/man/plugflash.1 "Fl -$word" || return 1
+		mentions units/plugflash.bash-completion "--$word" || return 1
+	done
+}
+
+# Each key that a policy may hold.
+check_policy_keys() {
+	local key
+	for key in $(sed -n 's/^\t*{ "\([a-z_]*\)", [a-z_]* },$/\1/p' agent/daemon/rulebook_parse.c); do
+		mentions units/man/plugflash-policy.5 "$key" || return 1
+	done
+}
+
+report "the man pages are well-formed" check_man_pages
+report "verbs and options are in the man page and the completion" check_words_of_the_face
+report "policy keys are in their man page" check_policy_keys
+
 echo "1..$count"
 [[ $failed == 0 ]]
