@@ -6,6 +6,7 @@ PLUGFLASH_KILLS says how many; PLUGFLASH_CAMPAIGN=full means 200.
 """
 import collections
 import os
+import re
 import signal
 
 import images
@@ -37,6 +38,7 @@ class Kills(Story):
         self.rig.write_policy(POLICY)
         self.rig.start()
         self.tally = collections.Counter()
+        self.named = set()
 
     def test_whoever_is_killed_and_whenever(self):
         moments = self.moments_of_a_job()
@@ -47,9 +49,23 @@ class Kills(Story):
                 self.kill_in_a_job(victim, moment)
             except Exception as error:
                 raise AssertionError(f"kill {number} of {victim} at {moment}: {error}") from error
+        self.assert_no_job_is_lost()
         self.rig.stop_mind()
         self.rig.assert_sound_database()
         print(f"# FIGURE kills {KILLS} over {len(moments)} moments: {dict(self.tally)}")
+
+    def remember_who_was_named(self):
+        for line in self.rig.said.lines:
+            if match := re.search(r"job (\d+) looks at the board", line):
+                self.named.add(int(match[1]))
+
+    def assert_no_job_is_lost(self):
+        """Whatever job was ever spoken of is in the history, and says how it ended."""
+        self.remember_who_was_named()
+        kept = {job["job"]: job for job in self.rig.ask("history", "--all")["jobs"]}
+        self.assertGreaterEqual(len(self.named), KILLS)
+        self.assertEqual(self.named - kept.keys(), set())
+        self.assertEqual([job for job in kept.values() if not job.get("outcome")], [])
 
     def moments_of_a_job(self):
         """What the bench can be asked to wait for, in a job that nothing happens to."""
@@ -76,6 +92,7 @@ class Kills(Story):
     def kill(self, victim):
         if victim != "worker":
             self.rig.stop_mind(signal.SIGKILL)
+            self.remember_who_was_named()
             self.rig.assert_sound_database()
         if victim != "mind":
             self.rig.kill_workers()

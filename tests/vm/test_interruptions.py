@@ -51,7 +51,7 @@ class Interruptions(Story):
     def test_the_worker_hangs(self):
         """It is given up; and when it wakes, on a board that it no longer has, it writes no more."""
         self.rig.stop_service()
-        self.rig.hurry_service(15)
+        self.rig.hurry_service(5)
         self.rig.start_service()
         place = self.plug_and_write_half()
         worker, = self.rig.worker_pids()
