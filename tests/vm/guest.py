@@ -71,7 +71,10 @@ class Journal:
 
     def _read(self):
         for line in self._follower.stdout:
-            entry = json.loads(line)
+            try:
+                entry = json.loads(line)
+            except ValueError:
+                return  # cut short: the journal is no longer followed
             with self._news:
                 self.entries.append(entry)
                 self._news.notify_all()
