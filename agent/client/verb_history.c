@@ -56,20 +56,24 @@ static int ask_page(
 
 struct printer {
 	const struct request *request;
-	bool is_first;
+	bool has_begun; /* the first page is there, so that what is printed need not be taken back
+			 */
+	bool has_rows;
 };
 
 static int print_json_rows(struct printer *printer, const cJSON *rows)
 {
 	FILE *stream = printer->request->output->stream;
 	const cJSON *row;
+	if (!printer->has_begun)
+		fputs("{\"jobs\":[", stream);
 	cJSON_ArrayForEach(row, rows)
 	{
 		_cleanup_(freep) char *text = cJSON_PrintUnformatted(row);
 		if (!text)
 			return -ENOMEM;
-		fprintf(stream, "%s\n  %s", printer->is_first ? "" : ",", text);
-		printer->is_first = false;
+		fprintf(stream, "%s\n  %s", printer->has_rows ? "," : "", text);
+		printer->has_rows = true;
 	}
 	return 0;
 }
@@ -77,7 +81,18 @@ static int print_json_rows(struct printer *printer, const cJSON *rows)
 static int print_csv_rows(struct printer *printer, const cJSON *rows)
 {
 	const cJSON *row;
+	if (!printer->has_begun)
+		csv_print_header(printer->request->output->stream);
 	cJSON_ArrayForEach(row, rows) csv_print_row(printer->request->output->stream, row);
+	return 0;
+}
+
+static int print_table(struct printer *printer, const cJSON *rows)
+{
+	if (rows && rows->child)
+		view_history(printer->request->output, rows);
+	else if (!printer->has_begun)
+		fputs("No such job is in the history.\n", printer->request->output->stream);
 	return 0;
 }
 
@@ -95,6 +110,7 @@ static int for_each_page(sd_bus *bus, struct request *request,
 			r = print(printer, rows);
 		if (r < 0)
 			return r;
+		printer->has_begun = true;
 		uint64_t count = (uint64_t)cJSON_GetArraySize(rows);
 		if (count < wanted.rows)
 			break;
@@ -105,34 +121,19 @@ static int for_each_page(sd_bus *bus, struct request *request,
 	return 0;
 }
 
-static int print_table(struct printer *printer, const cJSON *rows)
-{
-	if (rows && rows->child)
-		view_history(printer->request->output, rows);
-	else if (printer->is_first)
-		fputs("No such job is in the history.\n", printer->request->output->stream);
-	printer->is_first = false;
-	return 0;
-}
-
 int verb_history(struct request *request)
 {
-	struct printer printer = { .request = request, .is_first = true };
-	FILE *stream = request->output->stream;
+	struct printer printer = { .request = request };
 	_cleanup_(service_closep) sd_bus *bus = NULL;
 	int r = service_open(&bus, &request->problem);
-	if (r < 0)
-		return r;
-	if (request->csv) {
-		csv_print_header(stream);
-		r = for_each_page(bus, request, print_csv_rows, &printer);
-	} else if (request->json) {
-		fputs("{\"jobs\":[", stream);
-		r = for_each_page(bus, request, print_json_rows, &printer);
-		fputs("\n]}\n", stream);
-	} else {
-		r = for_each_page(bus, request, print_table, &printer);
-	}
+	if (r >= 0)
+		r = for_each_page(bus, request,
+			request->csv    ? print_csv_rows
+			: request->json ? print_json_rows
+					: print_table,
+			&printer);
+	if (request->json && printer.has_begun)
+		fputs("\n]}\n", request->output->stream);
 	return r < 0 ? r : EXIT_YES;
 }
 
