@@ -93,7 +93,7 @@ check: test-programs
 check-all:
 	$(Q)tests/install-packages build demo test cross deb vm
 	$(Q)$(MAKE) --no-print-directory test-programs
-	$(Q)B=$(B) tests/run law unit fuzz units stories valgrind warnings sanitized cross deb vm
+	$(Q)PLUGFLASH_KILLS=$${PLUGFLASH_KILLS:-30} B=$(B) tests/run law unit fuzz units stories valgrind warnings sanitized cross deb vm
 
 .PHONY: demo
 demo:

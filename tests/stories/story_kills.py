@@ -2,7 +2,7 @@
 """kill -9 of the worker, of the mind, or of both, spread evenly over all commands, sectors and pages of
 a job: the board ends verified or in its boot mode, the mind comes up again, and the next plug heals.
 
-PLUGFLASH_KILLS says how many; PLUGFLASH_CAMPAIGN=full means 200.
+PLUGFLASH_KILLS says how many (6; check-all wants 30); PLUGFLASH_CAMPAIGN=full means 200.
 """
 import collections
 import os
@@ -14,7 +14,7 @@ from rig import place_of
 from story import Story
 
 IS_FULL = os.environ.get("PLUGFLASH_CAMPAIGN") == "full"
-KILLS = int(os.environ.get("PLUGFLASH_KILLS", 200 if IS_FULL else 30))
+KILLS = 200 if IS_FULL else int(os.environ.get("PLUGFLASH_KILLS", 6))
 VICTIMS = ("worker", "mind", "both")
 
 COUNTERS = {"commands": "commands", "sectors": "sectors_erased", "pages": "pages_programmed"}
