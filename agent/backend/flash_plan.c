@@ -57,7 +57,22 @@ static bool is_affordable(const struct flash_plan *plan, uint32_t length)
 
 static size_t sector_at(const struct flash_plan *plan, size_t position)
 {
-	return (position + 1) % plan->count;
+	return (position + plan->head.sectors) % plan->count;
+}
+
+static bool is_head(const struct flash_plan *plan, const struct flash_sector *sector)
+{
+	return sector < plan->sectors + plan->head.sectors;
+}
+
+static bool is_wholly_wanted(const struct flash_plan *plan, const struct flash_sector *sector)
+{
+	return plan->head.is_whole && is_head(plan, sector);
+}
+
+static const uint8_t *wanted_of(const struct flash_plan *plan, const struct flash_sector *sector)
+{
+	return plan->wanted + (size_t)(sector - plan->sectors) * FLASH_SECTOR_BYTES;
 }
 
 static unsigned first_page(const struct flash_sector *sector)
@@ -84,7 +99,7 @@ static struct flash_span widest_span(const struct flash_plan *plan)
 	const struct flash_sector *first = &plan->sectors[sector_at(plan, plan->position)];
 	unsigned sectors = 1;
 	while (sectors < plan->streak && sectors < FLASH_SPAN_SECTORS_MAX &&
-		plan->position + sectors + 1 < plan->count) {
+		plan->position + sectors + plan->head.sectors < plan->count) {
 		const struct flash_sector *next = first + sectors;
 		if (first->covered != WHOLE_SECTOR_PAGES || next->covered != WHOLE_SECTOR_PAGES ||
 			next->address != first->address + sectors * FLASH_SECTOR_BYTES)
@@ -108,7 +123,10 @@ static bool is_equal(const struct flash_plan *plan, const struct flash_sector *s
 			continue;
 		const uint8_t *there = bytes + (address - span->address);
 		uint8_t merged[FLASH_PAGE_BYTES];
-		memcpy(merged, there, sizeof merged);
+		const uint8_t *around = is_wholly_wanted(plan, sector)
+						? wanted_of(plan, sector) + page * FLASH_PAGE_BYTES
+						: there;
+		memcpy(merged, around, sizeof merged);
 		image_copy(plan->image, address, sizeof merged, merged);
 		if (memcmp(merged, there, sizeof merged) != 0)
 			return false;
@@ -149,10 +167,17 @@ static bool learn_sector(
 	return true;
 }
 
-static size_t count_touched(const struct image *image)
+static uint64_t head_end(const struct flash_plan *plan)
 {
-	size_t count = 0;
-	uint64_t behind = 0; /* the end of the last sector counted */
+	return (uint64_t)image_start(plan->image) + plan->head.sectors * FLASH_SECTOR_BYTES;
+}
+
+/* The sectors that the image touches, and all of a head that belongs to it. */
+static size_t count_touched(const struct flash_plan *plan)
+{
+	const struct image *image = plan->image;
+	size_t count = plan->head.is_whole ? plan->head.sectors : 0;
+	uint64_t behind = plan->head.is_whole ? head_end(plan) : 0; /* of the last one counted */
 	for (size_t i = 0; i < image->segment_count; i++) {
 		const struct image_segment *segment = &image->segments[i];
 		uint64_t start = segment->address & ~(uint64_t)(FLASH_SECTOR_BYTES - 1);
@@ -174,6 +199,8 @@ static void cover(struct flash_plan *plan, const struct image_segment *segment)
 {
 	uint64_t end = (uint64_t)segment->address + segment->length;
 	uint64_t page = segment->address & ~(uint64_t)(FLASH_PAGE_BYTES - 1);
+	if (plan->head.is_whole && page < head_end(plan))
+		page = head_end(plan);
 	for (; page < end; page += FLASH_PAGE_BYTES) {
 		uint32_t address = (uint32_t)page & ~(FLASH_SECTOR_BYTES - 1);
 		if (plan->count == 0 || plan->sectors[plan->count - 1].address != address)
@@ -183,34 +210,58 @@ static void cover(struct flash_plan *plan, const struct image_segment *segment)
 	}
 }
 
+static void cover_head(struct flash_plan *plan)
+{
+	while (plan->head.is_whole && plan->count < plan->head.sectors) {
+		uint32_t offset = (uint32_t)plan->count * FLASH_SECTOR_BYTES;
+		plan->sectors[plan->count++] = (struct flash_sector){
+			.address = image_start(plan->image) + offset,
+			.covered = WHOLE_SECTOR_PAGES,
+		};
+	}
+}
+
 static int lay_out(struct flash_plan *plan)
 {
-	size_t touched = count_touched(plan->image);
+	size_t touched = count_touched(plan);
 	plan->sectors = calloc(touched, sizeof *plan->sectors);
 	plan->wanted = malloc(touched * FLASH_SECTOR_BYTES);
 	if (!plan->sectors || !plan->wanted)
 		return -ENOMEM;
+	cover_head(plan);
 	for (size_t i = 0; i < plan->image->segment_count; i++)
 		cover(plan, &plan->image->segments[i]);
 	assert(plan->count == touched);
 
 	memset(plan->wanted, 0xff, touched * FLASH_SECTOR_BYTES);
-	for (size_t i = 0; i < plan->count; i++)
-		plan->sectors[i].is_partial =
-			image_copy(plan->image, plan->sectors[i].address, FLASH_SECTOR_BYTES,
-				flash_plan_wanted(plan, i)) < FLASH_SECTOR_BYTES;
+	for (size_t i = 0; i < plan->count; i++) {
+		struct flash_sector *sector = &plan->sectors[i];
+		size_t copied = image_copy(plan->image, sector->address, FLASH_SECTOR_BYTES,
+			flash_plan_wanted(plan, i));
+		sector->is_partial = copied < FLASH_SECTOR_BYTES && !is_wholly_wanted(plan, sector);
+	}
 	return 0;
 }
 
-int flash_plan_new(const struct image *image, struct flash_plan **ret)
+static bool is_plannable(const struct image *image, const struct flash_head *head)
 {
 	if (image->segment_count == 0 || image_start(image) % FLASH_SECTOR_BYTES != 0 ||
 		image->segments[0].length < FLASH_PAGE_BYTES)
+		return false;
+	return head->boot_page % FLASH_PAGE_BYTES == 0 && head->boot_page >= image_start(image) &&
+	       head->boot_page - image_start(image) < head->sectors * FLASH_SECTOR_BYTES;
+}
+
+int flash_plan_new(
+	const struct image *image, const struct flash_head *head, struct flash_plan **ret)
+{
+	if (!is_plannable(image, head))
 		return -EINVAL;
 	_cleanup_(flash_plan_freep) struct flash_plan *plan = calloc(1, sizeof *plan);
 	if (!plan)
 		return -ENOMEM;
 	plan->image = image;
+	plan->head = *head;
 	int r = lay_out(plan);
 	if (r < 0)
 		return r;
@@ -233,7 +284,7 @@ bool flash_plan_next_read(const struct flash_plan *plan, struct flash_span *ret)
 	if (plan->is_settled || plan->position == plan->count)
 		return false;
 	const struct flash_sector *sector = &plan->sectors[sector_at(plan, plan->position)];
-	if (sector == plan->sectors && flash_plan_count(plan, SECTOR_DIFFERENT) > 0)
+	if (is_head(plan, sector) && flash_plan_count(plan, SECTOR_DIFFERENT) > 0)
 		return false;
 
 	struct flash_span span;
@@ -263,6 +314,11 @@ void flash_plan_compare(
 	}
 }
 
+static uint8_t *wanted_boot_page(struct flash_plan *plan)
+{
+	return plan->wanted + (plan->head.boot_page - image_start(plan->image));
+}
+
 void flash_plan_settle(struct flash_plan *plan)
 {
 	assert(!plan->is_settled);
@@ -273,9 +329,15 @@ void flash_plan_settle(struct flash_plan *plan)
 	}
 	if (flash_plan_count(plan, SECTOR_DIFFERENT) == 0)
 		return;
-	plan->sectors[0].state = SECTOR_DIFFERENT;
-	memcpy(plan->boot_page, plan->wanted, FLASH_PAGE_BYTES);
-	memset(plan->wanted, 0xff, FLASH_PAGE_BYTES);
+	flash_plan_reopen_head(plan);
+	memcpy(plan->boot_page, wanted_boot_page(plan), FLASH_PAGE_BYTES);
+	memset(wanted_boot_page(plan), 0xff, FLASH_PAGE_BYTES);
+}
+
+void flash_plan_reopen_head(struct flash_plan *plan)
+{
+	for (uint32_t i = 0; i < plan->head.sectors; i++)
+		plan->sectors[i].state = SECTOR_DIFFERENT;
 }
 
 bool flash_plan_next_batch(const struct flash_plan *plan, struct flash_batch *ret)
@@ -307,8 +369,8 @@ void flash_plan_merge(struct flash_plan *plan, size_t index, const uint8_t *byte
 	struct flash_sector *sector = &plan->sectors[index];
 	memcpy(wanted, bytes, FLASH_SECTOR_BYTES);
 	image_copy(plan->image, sector->address, FLASH_SECTOR_BYTES, wanted);
-	if (index == 0)
-		memset(wanted, 0xff, FLASH_PAGE_BYTES);
+	if (is_head(plan, sector))
+		memset(wanted_boot_page(plan), 0xff, FLASH_PAGE_BYTES);
 	sector->is_merged = true;
 }
 

@@ -5,9 +5,10 @@
  * them differ, what to read to find out, and when to stop reading because it no longer pays. Pure:
  * it learns what others read, and reads or writes nothing itself.
  *
- * The first sector is special. The ROM starts what its first page, the boot page, describes; so the
- * sector is rewritten whenever anything is (its boot page last), and compared last, because as long
- * as anything else differs nobody need know what is in it.
+ * The head of the flash is special: there the ROM looks for something to start, and it starts
+ * nothing without one page of it, the boot page. So the head is rewritten whenever anything is (its
+ * boot page last), and compared last, because as long as anything else differs nobody need know
+ * what is in it.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -44,15 +45,22 @@ struct flash_sector {
 	unsigned mismatches; /* times that it was written and read back differently */
 };
 
+struct flash_head {
+	uint32_t sectors; /* from the start of the image on, at least 1 */
+	uint32_t boot_page; /* its address */
+	bool is_whole; /* what the image leaves out of the head shall be blank, not survive */
+};
+
 struct flash_plan {
 	const struct image *image; /* borrowed */
-	struct flash_sector *sectors;
+	struct flash_head head;
+	struct flash_sector *sectors; /* those of the head first */
 	size_t count;
 	uint8_t *wanted; /* count * FLASH_SECTOR_BYTES: what the chip shall hold */
 	uint8_t boot_page[FLASH_PAGE_BYTES]; /* once settled; `wanted` is blank there then */
 
 	/* Comparing: where we are, and the credit that reading ahead has. */
-	size_t position; /* in the order of comparing: sectors 1, 2, … and at last 0 */
+	size_t position; /* in the order of comparing: behind the head, and at last the head */
 	unsigned pages_equal; /* of the sector there: its pages below this one need no more reads */
 	unsigned streak; /* identical sectors in a row */
 	int64_t waste_usec; /* spent on reading that saved nothing; negative: saved before */
@@ -69,9 +77,10 @@ struct flash_batch {
 	size_t count;
 };
 
-/* Plans for `image`, which must begin with a whole boot page. 0, -EINVAL when it does not, -ENOMEM.
- */
-int flash_plan_new(const struct image *image, struct flash_plan **ret);
+/* Plans for `image`, which must begin on a sector with a whole page. 0, -EINVAL when it does not or
+ * when its boot page does not lie in the head, -ENOMEM. */
+int flash_plan_new(
+	const struct image *image, const struct flash_head *head, struct flash_plan **ret);
 struct flash_plan *flash_plan_free(struct flash_plan *plan);
 DEFINE_CLEANUP(struct flash_plan *, flash_plan_free)
 
@@ -84,11 +93,14 @@ void flash_plan_compare(
 	struct flash_plan *plan, const struct flash_span *span, const uint8_t *bytes);
 
 /* Ends comparing: what is not known to be identical is different, and if anything is, so is the
- * first sector. */
+ * head. */
 void flash_plan_settle(struct flash_plan *plan);
 
 /* The next run of neighbouring different sectors, false when there is none. */
 bool flash_plan_next_batch(const struct flash_plan *plan, struct flash_batch *ret);
+
+/* The head is to be written (again): it was erased. */
+void flash_plan_reopen_head(struct flash_plan *plan);
 
 uint8_t *flash_plan_wanted(struct flash_plan *plan, size_t index);
 

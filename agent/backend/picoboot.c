@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The picoboot backend: opening, looking, restarting and giving back an RP2040 in its boot mode.
- * Mass storage, the board's other interface, is left to the kernel.
+ * The picoboot backend: opening, looking, restarting and giving back an RP2040 or RP2350 in its
+ * boot mode. Mass storage, the board's other interface, is left to the kernel.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -10,101 +10,36 @@
 #include "backend/picoboot.h"
 #include "backend/picoboot_session.h"
 #include "backend/picoboot_write.h"
-#include "model/rp2040.h"
 
-#define PAGE_BYTES 256u
-/* What is compared to find the flash repeating itself: boot2 and the vector table, whose addresses
- * belong to one place only. */
-#define HEAD_BYTES       (2 * PAGE_BYTES)
-#define SIZE_LEAST_BYTES (1u << 20)
-#define SIZE_MOST_BYTES  (RP2040_FLASH_END - RP2040_FLASH_START)
-
-/* The RP2040 counts its watchdog twice a tick (erratum RP2040-E1): 50 ms really, some fifty times
- * what the acknowledgement needs to get through. */
-#define RESTART_DELAY_MSEC  100
 #define RESTART_TRIES       2
 #define RESTART_LEAVES_MSEC 250
 
-static bool is_all(const uint8_t *bytes, size_t length, uint8_t value)
+static const struct picoboot_chip *const chips[] = { &picoboot_rp2040, &picoboot_rp2350 };
+
+/* The chip whose ROM shows these bytes, or NULL. */
+static const struct picoboot_chip *chip_of_rom(const uint8_t rom[4])
 {
-	for (size_t i = 0; i < length; i++) {
-		if (bytes[i] != value)
-			return false;
+	for (size_t i = 0; i < ELEMENTSOF(chips); i++) {
+		if (rom[0] == 'M' && rom[1] == 'u' && rom[2] == chips[i]->rom_magic)
+			return chips[i];
 	}
-	return true;
-}
-
-static int read_now(struct picoboot_wire *wire, uint32_t address, uint8_t *data, uint32_t length)
-{
-	int r = picoboot_read(wire, address, data, length);
-	return r < 0 ? r : picoboot_flush(wire);
-}
-
-/*
- * The flash size by its echo: a chip ignores the address bits it does not have. 0 when page 0 is no
- * boot2, because blank pages resemble each other.
- */
-static int find_size(struct picoboot_wire *wire, const uint8_t head[HEAD_BYTES], uint64_t *ret)
-{
-	if (!rp2040_boot2_is_valid(head)) {
-		*ret = 0;
-		return 0;
-	}
-	uint32_t size = SIZE_LEAST_BYTES;
-	for (; size < SIZE_MOST_BYTES; size *= 2) {
-		uint8_t there[HEAD_BYTES];
-		int r = read_now(wire, RP2040_FLASH_START + size, there, PAGE_BYTES);
-		if (r < 0)
-			return r;
-		if (memcmp(there, head, PAGE_BYTES) != 0)
-			continue;
-		r = read_now(wire, RP2040_FLASH_START + size, there, HEAD_BYTES);
-		if (r < 0)
-			return r;
-		if (memcmp(there, head, HEAD_BYTES) == 0)
-			break;
-	}
-	*ret = size;
-	return 0;
-}
-
-static enum flash_content judge_content(const uint8_t head[HEAD_BYTES], uint64_t size_bytes)
-{
-	if (is_all(head, PAGE_BYTES, 0xff))
-		return CONTENT_BLANK;
-	uint32_t end = size_bytes ? (uint32_t)(RP2040_FLASH_START + size_bytes) : RP2040_FLASH_END;
-	return rp2040_boot2_is_valid(head) &&
-			       rp2040_vectors_are_plausible(head + RP2040_BOOT2_BYTES, end)
-		       ? CONTENT_BOOTABLE
-		       : CONTENT_UNBOOTABLE;
-}
-
-static int read_head(struct picoboot_wire *wire, uint8_t head[HEAD_BYTES])
-{
-	int r = read_now(wire, RP2040_FLASH_START, head, HEAD_BYTES);
-	if (r < 0 || !is_all(head, HEAD_BYTES, 0x00))
-		return r;
-	/* Nothing but zeros is how a flash looks while the ROM's abort is latched. */
-	r = picoboot_exit_xip(wire);
-	return r < 0 ? r : read_now(wire, RP2040_FLASH_START, head, HEAD_BYTES);
+	return NULL;
 }
 
 static int look(struct backend_session *session, struct board_facts *ret)
 {
 	struct board_facts facts = { .chip = CHIP_UNKNOWN, .content = CONTENT_UNKNOWN };
-	uint8_t rom[4], head[HEAD_BYTES];
-	int r = read_now(&session->wire, PICOBOOT_ROM_MAGIC_ADDRESS, rom, sizeof rom);
+	uint8_t rom[4];
+	int r = picoboot_read_now(&session->wire, PICOBOOT_ROM_MAGIC_ADDRESS, rom, sizeof rom);
 	if (r < 0)
 		return r;
-	if (memcmp(rom, "Mu\1", 3) == 0) {
-		facts.chip = CHIP_RP2040;
+	session->chip = chip_of_rom(rom);
+	if (session->chip) {
+		facts.chip = session->chip->chip;
 		facts.rom_revision = rom[3];
-		r = read_head(&session->wire, head);
-		if (r == 0)
-			r = find_size(&session->wire, head, &facts.flash_size_bytes);
+		r = session->chip->look(&session->wire, &facts);
 		if (r < 0)
 			return r;
-		facts.content = judge_content(head, facts.flash_size_bytes);
 	}
 	session->flash_size_bytes = facts.flash_size_bytes;
 	*ret = facts;
@@ -219,7 +154,7 @@ static int picoboot_restart(struct backend_session *session, struct backend_fail
 	session->failure = ret_failure;
 	int r = 0;
 	for (unsigned attempt = 0; attempt < RESTART_TRIES; attempt++) {
-		r = picoboot_reboot(&session->wire, RESTART_DELAY_MSEC);
+		r = session->chip->restart(&session->wire);
 		if (r == 0)
 			r = picoboot_flush(&session->wire);
 		if (r < 0 && r != -ENODEV && usb_pause(session->device, RESTART_LEAVES_MSEC) < 0)
@@ -251,12 +186,18 @@ static struct backend_session *picoboot_close(struct backend_session *session)
 	return give_back(session);
 }
 
-const struct backend picoboot_backend = {
+#define PICOBOOT_FUNCTIONS                                                               \
+	.open = picoboot_open, .probe = picoboot_probe, .write = picoboot_write_checked, \
+	.restart = picoboot_restart, .close = picoboot_close
+
+const struct backend picoboot_rp2040_backend = {
 	.name = "picoboot",
 	.mode = MODE_RP2040_BOOT,
-	.open = picoboot_open,
-	.probe = picoboot_probe,
-	.write = picoboot_write_checked,
-	.restart = picoboot_restart,
-	.close = picoboot_close,
+	PICOBOOT_FUNCTIONS,
+};
+
+const struct backend picoboot_rp2350_backend = {
+	.name = "picoboot",
+	.mode = MODE_RP2350_BOOT,
+	PICOBOOT_FUNCTIONS,
 };

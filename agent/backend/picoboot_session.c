@@ -51,9 +51,10 @@ int picoboot_fail_wire(struct backend_session *session, int error, const char *d
 			"there was not enough memory while %s; %s", doing, consequence(session));
 	default:
 		return picoboot_fail(session, error, REASON_BOARD_ERROR,
-			"the board failed again and again while %s (%s, status %u); %s. Unplug it "
-			"and plug it in again, with another cable or port if this repeats",
-			doing, strerror(-error), session->wire.last_status, consequence(session));
+			"the board failed again and again while %s (%s; the board says: %s); %s. Unplug "
+			"it and plug it in again, with another cable or port if this repeats",
+			doing, strerror(-error), picoboot_status_name(session->wire.last_status),
+			consequence(session));
 	}
 }
 

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * One open RP2040 and what all of its visit has in common: speaking to the run of the job, giving
+ * One open board and what all of its visit has in common: speaking to the run of the job, giving
  * up with a sentence, setting the wire right again but not for ever. Inside the picoboot backend
  * only.
  */
 #include <stdbool.h>
 
 #include "backend/backend.h"
+#include "backend/picoboot_chip.h"
 #include "backend/picoboot_wire.h"
 
 /* Recoveries in a row that brought the work no further. */
@@ -16,6 +17,7 @@
 struct backend_session {
 	struct usb_device *device;
 	struct picoboot_wire wire;
+	const struct picoboot_chip *chip; /* NULL: not looked at yet, or unknown */
 	struct backend_failure *failure; /* of the call that is under way */
 	uint64_t flash_size_bytes; /* 0 = unknown */
 	bool is_touched; /* the flash is no longer what it was when we came */

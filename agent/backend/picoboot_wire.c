@@ -6,7 +6,6 @@
 
 #include "backend/picoboot_wire.h"
 #include "base/bytes.h"
-#include "model/rp2040.h"
 
 #define MAGIC               0x431fd10bu
 #define COMMAND_EXCLUSIVE   0x01
@@ -14,7 +13,10 @@
 #define COMMAND_FLASH_ERASE 0x03
 #define COMMAND_WRITE       0x05
 #define COMMAND_EXIT_XIP    0x06
+#define COMMAND_EXEC        0x08
+#define COMMAND_REBOOT2     0x0a
 #define COMMAND_READ        0x84
+#define COMMAND_GET_INFO    0x8b
 #define COMMAND_IS_IN       0x80 /* bit of the id: the data phase runs towards the host */
 
 #define REQUEST_INTERFACE_RESET    0x41
@@ -24,6 +26,8 @@
 #define STATUS_BYTES                                                                 \
 	16 /* exactly: any other wLength stalls, whatever the datasheet's table says \
 	    */
+
+#define INFO_BYTES_MAX 256
 
 #define REQUEST_GET_STATUS 0x00
 #define FROM_ENDPOINT      0x82
@@ -46,7 +50,11 @@
 #define DRAIN_MSEC       20
 #define DRAIN_PACKETS    16
 #define FLASH_REST_MSEC  400
-#define STACK_AT_RAM_END RP2040_RAM_END
+#define EXECUTE_MSEC     1000
+#define STACK_AT_RAM_END PICOBOOT_RAM_END
+
+/* REBOOT2: as after a reset, into whatever processor the image is for. */
+#define REBOOT2_NORMAL 0
 
 #define DESCRIPTOR_INTERFACE 4
 #define DESCRIPTOR_ENDPOINT  5
@@ -237,12 +245,14 @@ static int queue_command(struct picoboot_wire *wire, uint8_t id, const uint32_t 
 	return r < 0 ? note_failure(wire, r) : 0;
 }
 
-/* Both addresses are counted in the ROM's own terms: an offset of 16 MiB and more would spill into
- * the opcode (RP2040 ROM B2, program_flash_generic.c). */
+static bool is_inside(uint32_t address, uint32_t length, uint32_t start, uint32_t end)
+{
+	return address >= start && address < end && length > 0 && length <= end - address;
+}
+
 static void assert_flash_range(uint32_t address, uint32_t length, uint32_t unit)
 {
-	assert(address >= RP2040_FLASH_START && address < RP2040_FLASH_END);
-	assert(length > 0 && length <= RP2040_FLASH_END - address);
+	assert(is_inside(address, length, PICOBOOT_FLASH_START, PICOBOOT_FLASH_END));
 	assert(address % unit == 0 && length % unit == 0);
 }
 
@@ -431,7 +441,7 @@ int picoboot_write(struct picoboot_wire *wire, uint32_t address, uint8_t *data, 
 
 int picoboot_read(struct picoboot_wire *wire, uint32_t address, uint8_t *data, uint32_t length)
 {
-	if (address >= RP2040_FLASH_START)
+	if (address >= PICOBOOT_FLASH_START && address < PICOBOOT_RAM_START)
 		assert_flash_range(address, length, 256);
 	assert(length > 0);
 	uint32_t arguments[] = { address, length };
@@ -444,6 +454,42 @@ int picoboot_reboot(struct picoboot_wire *wire, uint32_t delay_msec)
 	uint32_t arguments[] = { 0, STACK_AT_RAM_END, delay_msec };
 	return queue_command(
 		wire, COMMAND_REBOOT, arguments, sizeof arguments, NULL, 0, MARGIN_MSEC);
+}
+
+int picoboot_load(struct picoboot_wire *wire, uint32_t address, uint8_t *data, uint32_t length)
+{
+	assert(is_inside(address, length, PICOBOOT_RAM_START, PICOBOOT_RAM_END));
+	uint32_t arguments[] = { address, length };
+	return queue_command(wire, COMMAND_WRITE, arguments, sizeof arguments, data, length,
+		pages_of(length) * WRITE_PAGE_WORST_MSEC + MARGIN_MSEC);
+}
+
+int picoboot_execute(struct picoboot_wire *wire, uint32_t address)
+{
+	assert(is_inside(address, 2, PICOBOOT_RAM_START, PICOBOOT_RAM_END));
+	return queue_command(wire, COMMAND_EXEC, &address, sizeof address, NULL, 0, EXECUTE_MSEC);
+}
+
+int picoboot_get_info(
+	struct picoboot_wire *wire, uint32_t type, uint32_t flags, uint8_t *data, uint32_t length)
+{
+	assert(length % 4 == 0 && length <= INFO_BYTES_MAX);
+	uint32_t arguments[] = { type, flags, 0, 0 };
+	return queue_command(
+		wire, COMMAND_GET_INFO, arguments, sizeof arguments, data, length, MARGIN_MSEC);
+}
+
+int picoboot_reboot2(struct picoboot_wire *wire, uint32_t delay_msec)
+{
+	uint32_t arguments[] = { REBOOT2_NORMAL, delay_msec, 0, 0 };
+	return queue_command(
+		wire, COMMAND_REBOOT2, arguments, sizeof arguments, NULL, 0, MARGIN_MSEC);
+}
+
+int picoboot_read_now(struct picoboot_wire *wire, uint32_t address, uint8_t *data, uint32_t length)
+{
+	int r = picoboot_read(wire, address, data, length);
+	return r < 0 ? r : picoboot_flush(wire);
 }
 
 int picoboot_flush(struct picoboot_wire *wire)
@@ -472,4 +518,29 @@ int picoboot_reset_interface(struct picoboot_wire *wire)
 	int r = usb_control(wire->device, VENDOR_TO_INTERFACE, REQUEST_INTERFACE_RESET, 0,
 		wire->endpoints.interface, NULL, 0, CONTROL_MSEC);
 	return r < 0 ? r : 0;
+}
+
+const char *picoboot_status_name(uint32_t status)
+{
+	static const char *const names[] = {
+		"no error reported",
+		"unknown command",
+		"wrong length of a command",
+		"wrong length of a transfer",
+		"invalid address",
+		"bad alignment",
+		"a file was copied to the drive meanwhile",
+		"restarting",
+		"unknown error",
+		"invalid state",
+		"not permitted",
+		"invalid argument",
+		"buffer too small",
+		"precondition not met",
+		"modified data",
+		"invalid data",
+		"not found",
+		"unsupported modification",
+	};
+	return status < ELEMENTSOF(names) ? names[status] : "unknown status";
 }

@@ -2,8 +2,8 @@
 #pragma once
 /*
  * PICOBOOT as a wire: commands in flight, waits that measure silence, and the way back after a
- * failure. Knows commands and endpoints of an RP2040's boot ROM; does not know what to write, and
- * never decides whether.
+ * failure. Knows commands and endpoints of the boot ROMs of RP2040 and RP2350; does not know what
+ * to write, and never decides whether.
  *
  * Commands are queued ahead, so that the chip never waits for the host: the ROM takes a command
  * only after the acknowledgement of the one before, and holds the rest off by NAK (RP2040 ROM B2,
@@ -26,8 +26,17 @@
 
 #define PICOBOOT_OK 0 /* of the status codes */
 
-/* The ROM shows 'M', 'u', 1 and its revision here (RP2040 datasheet 2.8.3). */
+/* The ROM shows 'M', 'u', 1 and its revision here (RP2040 datasheet 2.8.3), an RP2350's a 2. */
 #define PICOBOOT_ROM_MAGIC_ADDRESS 0x10u
+
+/* What of the flash these commands reach: 16 MiB. An RP2040's ROM would corrupt its opcodes beyond
+ * (ROM B2, program_flash_generic.c), an RP2350 has its second chip there. */
+#define PICOBOOT_FLASH_START 0x10000000u
+#define PICOBOOT_FLASH_END   0x11000000u
+
+/* Main memory, which nobody uses while the ROM waits for commands. */
+#define PICOBOOT_RAM_START 0x20000000u
+#define PICOBOOT_RAM_END   0x20042000u
 
 struct picoboot_endpoints {
 	uint8_t interface;
@@ -80,14 +89,35 @@ int picoboot_exclusive(struct picoboot_wire *wire, bool exclusive);
 int picoboot_exit_xip(struct picoboot_wire *wire);
 int picoboot_erase(struct picoboot_wire *wire, uint32_t address, uint32_t length);
 int picoboot_write(struct picoboot_wire *wire, uint32_t address, uint8_t *data, uint32_t length);
+/* From flash (whole pages), the ROM or RAM. */
 int picoboot_read(struct picoboot_wire *wire, uint32_t address, uint8_t *data, uint32_t length);
+
+/* RP2040 only: bytes into RAM, and a call of the code there, which must return. */
+int picoboot_load(struct picoboot_wire *wire, uint32_t address, uint8_t *data, uint32_t length);
+int picoboot_execute(struct picoboot_wire *wire, uint32_t address);
+
+/* RP2350 only: what the ROM knows of its chip (type 1) or its partitions (type 2). `data`: as many
+ * words as are asked for, the first says how many of the others are valid. */
+#define PICOBOOT_INFO_SYSTEM     1
+#define PICOBOOT_INFO_PARTITIONS 2
+int picoboot_get_info(
+	struct picoboot_wire *wire, uint32_t type, uint32_t flags, uint8_t *data, uint32_t length);
+
+/* Start the application: the first on an RP2040, the second on an RP2350. */
 int picoboot_reboot(struct picoboot_wire *wire, uint32_t delay_msec);
+int picoboot_reboot2(struct picoboot_wire *wire, uint32_t delay_msec);
 
 /* Waits for all of them. */
 int picoboot_flush(struct picoboot_wire *wire);
 
+/* Reads and waits. */
+int picoboot_read_now(struct picoboot_wire *wire, uint32_t address, uint8_t *data, uint32_t length);
+
 /* Gives up everything that is under way, and nothing more. */
 void picoboot_abandon(struct picoboot_wire *wire);
+
+/* "not permitted", for a status code. */
+const char *picoboot_status_name(uint32_t status);
 
 /* INTERFACE_RESET alone: also ends exclusive access, and needs no working bulk endpoint. */
 int picoboot_reset_interface(struct picoboot_wire *wire);

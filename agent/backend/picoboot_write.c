@@ -2,12 +2,13 @@
 /*
  * Writing an image; see picoboot_write.h.
  *
- * The order is the safety. The boot sector is erased before anything else is touched, and its blank
- * boot page is looked at, because the ROM acknowledges erases that did nothing (RP2040 ROM B2,
- * usb_boot_device.c). Then every batch is erased, written and read back; the boot page, without
- * which the ROM starts nothing, is programmed as the very last act. Whatever fails, the plan still
- * knows what is proved, and the same steps run again over the rest. One thing is beyond help: what
- * lies beside the image in the sectors of one batch is in our memory alone between erase and write.
+ * The order is the safety. The head of the flash is erased before anything else is touched, and
+ * that it starts nothing any more is looked at, because the ROM acknowledges erases that did
+ * nothing (RP2040 ROM B2, usb_boot_device.c). Then every batch is erased, written and read back;
+ * the boot page, without which the ROM starts nothing, is programmed as the very last act. Whatever
+ * fails, the plan still knows what is proved, and the same steps run again over the rest. One thing
+ * is beyond help: what lies beside the image in the sectors of one batch is in our memory alone
+ * between erase and write.
  */
 #include <assert.h>
 #include <errno.h>
@@ -17,7 +18,6 @@
 #include "backend/flash_plan.h"
 #include "backend/picoboot_session.h"
 #include "backend/picoboot_write.h"
-#include "model/rp2040.h"
 
 #define SCRATCH_BYTES (FLASH_SPAN_SECTORS_MAX * FLASH_SECTOR_BYTES)
 #define TRIES         3
@@ -27,11 +27,11 @@
 /* program_boot_page(): the flash was not as it has to be. */
 #define BOOT_PAGE_WRONG 1
 
-enum boot_sector {
+enum head_state {
 	BOOT_UNTOUCHED,
 	BOOT_UNSURE, /* something was done to it and nobody has looked since */
-	BOOT_CLEARED, /* erased; the boot page was seen to be blank */
-	BOOT_OPEN, /* that, and the rest of the sector may be written */
+	BOOT_CLEARED, /* erased; what the ROM would start from was seen to be blank */
+	BOOT_OPEN, /* that, and all of it but the boot page may be written */
 	BOOT_WRITTEN, /* the boot page may be programmed */
 };
 
@@ -40,7 +40,7 @@ struct writing {
 	struct picoboot_wire *wire;
 	struct flash_plan *plan;
 	struct job_tally tally;
-	enum boot_sector boot;
+	enum head_state boot;
 	unsigned boot_mismatches;
 	bool size_is_proved;
 	uint8_t scratch[SCRATCH_BYTES];
@@ -66,6 +66,26 @@ static int read_now(struct writing *writing, uint32_t address, uint8_t *data, ui
 {
 	int r = queue_read(writing, address, data, length);
 	return r < 0 ? r : picoboot_flush(writing->wire);
+}
+
+/* Reads the boot page: 1 when it is blank. */
+static int boot_page_is_blank(struct writing *writing)
+{
+	int r = read_now(
+		writing, writing->plan->head.boot_page, writing->scratch, FLASH_PAGE_BYTES);
+	return r < 0 ? r : flash_is_blank(writing->scratch, FLASH_PAGE_BYTES);
+}
+
+/* Reads all that must be blank so that the ROM starts nothing: 1 when it is. What survives beside
+ * the image in a head that is not wholly the image's cannot start. */
+static int head_is_blank(struct writing *writing)
+{
+	const struct flash_head *head = &writing->plan->head;
+	if (!head->is_whole)
+		return boot_page_is_blank(writing);
+	uint32_t length = head->sectors * FLASH_SECTOR_BYTES;
+	int r = read_now(writing, PICOBOOT_FLASH_START, writing->scratch, length);
+	return r < 0 ? r : flash_is_blank(writing->scratch, length);
 }
 
 static int queue_write(struct writing *writing, uint32_t address, uint8_t *data, uint32_t length)
@@ -138,12 +158,15 @@ static int keep_surroundings(struct writing *writing, size_t index)
 		sector->address);
 }
 
-/* ---- the boot sector ----------------------------------------------------------------------- */
+/* ---- the head -------------------------------------------------------------------------------- */
 
-/* Erases the boot sector and looks at the boot page. */
-static int clear_boot_sector(struct writing *writing)
+/* Erases the head and looks at it. */
+static int clear_head(struct writing *writing)
 {
-	int r = keep_surroundings(writing, 0);
+	const uint32_t sectors = writing->plan->head.sectors;
+	int r = 0;
+	for (uint32_t i = 0; r == 0 && i < sectors; i++)
+		r = keep_surroundings(writing, i);
 	if (r < 0)
 		return r;
 	for (unsigned attempt = 0; attempt < TRIES; attempt++) {
@@ -152,35 +175,32 @@ static int clear_boot_sector(struct writing *writing)
 			r = picoboot_exit_xip(writing->wire);
 		writing->boot = BOOT_UNSURE;
 		if (r == 0)
-			r = queue_erase(writing, RP2040_FLASH_START, 1);
+			r = queue_erase(writing, PICOBOOT_FLASH_START, sectors);
 		if (r == 0)
-			r = read_now(
-				writing, RP2040_FLASH_START, writing->scratch, FLASH_PAGE_BYTES);
+			r = head_is_blank(writing);
 		if (r < 0)
 			return r;
-		if (flash_is_blank(writing->scratch, FLASH_PAGE_BYTES)) {
+		if (r > 0) {
 			writing->boot = BOOT_CLEARED;
 			writing->session->may_start = false;
-			writing->plan->sectors[0].state = SECTOR_DIFFERENT;
+			flash_plan_reopen_head(writing->plan);
 			return 0;
 		}
 	}
 	return picoboot_fail(writing->session, -EIO, REASON_BOARD_ERROR,
-		"the first sector of the flash does not erase, so nothing else was touched; the "
-		"flash chip is faulty or protected against writing");
+		"the start of the flash does not erase, so nothing else was touched; the flash "
+		"chip is faulty or protected against writing");
 }
 
-/* At the start of each attempt: what state is the boot sector really in? */
-static int secure_boot_sector(struct writing *writing)
+/* At the start of each attempt: what state is the head really in? */
+static int secure_head(struct writing *writing)
 {
 	if (writing->boot == BOOT_CLEARED || writing->boot == BOOT_OPEN) {
-		int r = read_now(writing, RP2040_FLASH_START, writing->scratch, FLASH_PAGE_BYTES);
-		if (r < 0)
-			return r;
-		if (flash_is_blank(writing->scratch, FLASH_PAGE_BYTES))
-			return 0;
+		int r = boot_page_is_blank(writing);
+		if (r != 0)
+			return r < 0 ? r : 0;
 	}
-	return clear_boot_sector(writing);
+	return clear_head(writing);
 }
 
 /* ---- batches ------------------------------------------------------------------------------- */
@@ -190,9 +210,9 @@ static int queue_erases(struct writing *writing, const struct flash_batch *batch
 	size_t skip = 0;
 	if (batch->index == 0) {
 		writing->boot = BOOT_OPEN;
-		skip = 1; /* clear_boot_sector() has erased it already */
+		skip = writing->plan->head.sectors; /* clear_head() has erased it already */
 	}
-	if (skip == batch->count)
+	if (skip >= batch->count)
 		return 0;
 	uint32_t address = writing->plan->sectors[batch->index + skip].address;
 	return queue_erase(writing, address, batch->count - skip);
@@ -240,7 +260,7 @@ static int write_batch(struct writing *writing, const struct flash_batch *batch)
 {
 	int r = 0;
 	if (batch->index == 0 && writing->boot != BOOT_CLEARED)
-		r = clear_boot_sector(writing);
+		r = clear_head(writing);
 	for (size_t i = 0; r == 0 && i < batch->count; i++)
 		r = keep_surroundings(writing, batch->index + i);
 	if (r == 0)
@@ -253,27 +273,47 @@ static int write_batch(struct writing *writing, const struct flash_batch *batch)
 	return r < 0 ? r : judge_batch(writing, batch);
 }
 
+/* The first page of the flash that was written, and is not the boot page; false: there is none. */
+static bool find_witness(const struct flash_plan *plan, uint32_t *ret_offset)
+{
+	struct flash_span run;
+	size_t offset = 0;
+	if (!flash_next_run(plan->wanted, FLASH_SECTOR_BYTES, &offset, &run))
+		return false;
+	*ret_offset = run.address;
+	return true;
+}
+
+/* Does the start of the flash show again at `address`: the boot page blank, the witness not? */
+static int is_echo(struct writing *writing, uint32_t address, uint32_t witness)
+{
+	const struct flash_plan *plan = writing->plan;
+	uint32_t boot_page = plan->head.boot_page - PICOBOOT_FLASH_START;
+	uint8_t *there = writing->scratch;
+	int r = read_now(writing, address + boot_page, there, FLASH_PAGE_BYTES);
+	if (r < 0 || !flash_is_blank(there, FLASH_PAGE_BYTES))
+		return r;
+	r = read_now(writing, address + witness, there, FLASH_PAGE_BYTES);
+	return r < 0 ? r : memcmp(there, plan->wanted + witness, FLASH_PAGE_BYTES) == 0;
+}
+
 /*
  * A chip that is smaller than the image shows the same bytes again behind its end, and writing
- * there would destroy the beginning. With an unknown size, the second page, written just now behind
- * a blank boot page, must not show up anywhere else inside the image.
+ * there would destroy the beginning. With an unknown size, a page of the first sector, written just
+ * now beside a blank boot page, must not show up anywhere else inside the image.
  */
 static int prove_size(struct writing *writing)
 {
-	const struct flash_plan *plan = writing->plan;
-	const uint8_t *second_page = plan->wanted + FLASH_PAGE_BYTES;
-	uint64_t image_bytes = image_end(plan->image) - RP2040_FLASH_START;
+	uint64_t image_bytes = image_end(writing->plan->image) - PICOBOOT_FLASH_START;
+	uint32_t witness;
 	writing->size_is_proved = true;
-	if (writing->session->flash_size_bytes != 0 ||
-		flash_is_blank(second_page, FLASH_PAGE_BYTES))
+	if (writing->session->flash_size_bytes != 0 || !find_witness(writing->plan, &witness))
 		return 0;
 	for (uint32_t size = FLASH_SIZE_LEAST_BYTES; size < image_bytes; size *= 2) {
-		uint8_t *there = writing->scratch;
-		int r = read_now(writing, RP2040_FLASH_START + size, there, 2 * FLASH_PAGE_BYTES);
+		int r = is_echo(writing, PICOBOOT_FLASH_START + size, witness);
 		if (r < 0)
 			return r;
-		if (flash_is_blank(there, FLASH_PAGE_BYTES) &&
-			memcmp(there + FLASH_PAGE_BYTES, second_page, FLASH_PAGE_BYTES) == 0)
+		if (r > 0)
 			return picoboot_fail(writing->session, -EFBIG, REASON_TOO_LARGE,
 				"the image needs %" PRIu64 " bytes and the flash chip has only "
 				"%" PRIu32 "; the board stays in boot mode. Use an image that was "
@@ -313,18 +353,17 @@ static bool boot_page_is_there(const struct writing *writing)
 /* Programs the boot page and reads it back: 0, BOOT_PAGE_WRONG, or an error. */
 static int program_boot_page(struct writing *writing)
 {
+	uint32_t address = writing->plan->head.boot_page;
 	/* If it is not blank any more, something wrote where it should not have. */
-	int r = read_now(writing, RP2040_FLASH_START, writing->scratch, FLASH_PAGE_BYTES);
-	if (r < 0)
-		return r;
-	if (!flash_is_blank(writing->scratch, FLASH_PAGE_BYTES))
-		return BOOT_PAGE_WRONG;
+	int r = boot_page_is_blank(writing);
+	if (r <= 0)
+		return r < 0 ? r : BOOT_PAGE_WRONG;
 
 	writing->boot = BOOT_WRITTEN;
 	writing->session->may_start = true;
-	r = queue_write(writing, RP2040_FLASH_START, writing->plan->boot_page, FLASH_PAGE_BYTES);
+	r = queue_write(writing, address, writing->plan->boot_page, FLASH_PAGE_BYTES);
 	if (r == 0)
-		r = read_now(writing, RP2040_FLASH_START, writing->scratch, FLASH_PAGE_BYTES);
+		r = read_now(writing, address, writing->scratch, FLASH_PAGE_BYTES);
 	if (r < 0)
 		return r;
 	return boot_page_is_there(writing) ? 0 : BOOT_PAGE_WRONG;
@@ -339,12 +378,12 @@ static int finish(struct writing *writing)
 		r = program_boot_page(writing);
 	if (r <= 0)
 		return r;
-	r = clear_boot_sector(writing);
+	r = clear_head(writing);
 	if (r < 0)
 		return r;
 	if (++writing->boot_mismatches == TRIES)
 		return picoboot_fail(writing->session, -EIO, REASON_VERIFY_FAILED,
-			"the first page of the flash does not keep what is written to it; it was "
+			"the page of the flash that starts it does not keep what is written to it; it was "
 			"erased again and the board stays in boot mode. The flash chip is worn out or "
 			"faulty");
 	return BOOT_PAGE_WRONG;
@@ -356,7 +395,8 @@ static int was_finished(struct writing *writing)
 {
 	if (writing->boot != BOOT_WRITTEN || flash_plan_count(writing->plan, SECTOR_DIFFERENT) > 0)
 		return 0;
-	int r = read_now(writing, RP2040_FLASH_START, writing->scratch, FLASH_PAGE_BYTES);
+	int r = read_now(
+		writing, writing->plan->head.boot_page, writing->scratch, FLASH_PAGE_BYTES);
 	return r < 0 ? r : boot_page_is_there(writing);
 }
 
@@ -375,7 +415,7 @@ static int attempt_write(struct writing *writing)
 	if (writing->boot == BOOT_UNTOUCHED)
 		r = picoboot_safe_point(writing->session, PHASE_WRITE, 0, 0);
 	if (r == 0)
-		r = secure_boot_sector(writing);
+		r = secure_head(writing);
 	while (r == 0) {
 		r = write_batches(writing);
 		if (r == 0)
@@ -399,7 +439,7 @@ static void leave_in_boot_mode(struct writing *writing)
 	for (unsigned attempt = 0; attempt < TRIES; attempt++) {
 		int r = writing->wire->is_sound ? 0 : picoboot_recover(writing->wire);
 		if (r == 0)
-			r = clear_boot_sector(writing);
+			r = clear_head(writing);
 		if (r == 0 || r == -ENODEV)
 			break;
 	}
@@ -424,24 +464,26 @@ static int write_with_repairs(struct writing *writing)
 	}
 }
 
-static int check_image(struct backend_session *session, const struct image *image)
+/* Is it an image for this chip, as far as writing it goes? And where is its head? */
+static int check_image(
+	struct backend_session *session, const struct image *image, struct flash_head *ret_head)
 {
+	const struct picoboot_chip *chip = session->chip;
+	if (!chip)
+		return picoboot_fail(session, -EINVAL, REASON_UNSUPPORTED,
+			"the board's boot ROM is none that plugflash knows; flash it by hand");
+	if (image->segment_count == 0 || chip->find_head(image, ret_head) < 0)
+		return picoboot_fail(session, -EINVAL, chip->no_head, "%s", chip->no_head_sentence);
 	uint64_t end = image_end(image);
 	uint64_t flash_end = session->flash_size_bytes
-				     ? RP2040_FLASH_START + session->flash_size_bytes
-				     : RP2040_FLASH_END;
-	if (image_start(image) != RP2040_FLASH_START ||
-		image->segments[0].length < RP2040_BOOT2_BYTES)
-		return picoboot_fail(session, -EINVAL, REASON_NO_BOOT2,
-			"the image does not begin with a boot loader page at 0x%08x; use an image "
-			"that was built without a boot loader offset",
-			RP2040_FLASH_START);
-	if (end > RP2040_FLASH_END)
+				     ? PICOBOOT_FLASH_START + session->flash_size_bytes
+				     : PICOBOOT_FLASH_END;
+	if (end > PICOBOOT_FLASH_END)
 		return picoboot_fail(session, -EINVAL, REASON_OUTSIDE_FLASH,
 			"the image reaches to 0x%08" PRIx64
 			", outside the flash; use an image that "
-			"was built for an RP2040",
-			end);
+			"was built for an %s",
+			end, chip->name);
 	if (end > flash_end)
 		return picoboot_fail(session, -EINVAL, REASON_TOO_LARGE,
 			"the image reaches to 0x%08" PRIx64 " and the flash ends at 0x%08" PRIx64
@@ -453,9 +495,8 @@ static int check_image(struct backend_session *session, const struct image *imag
 int picoboot_write_image(struct backend_session *session, const struct backend_write *write,
 	struct job_tally *ret_tally)
 {
-	if (write->image->segment_count == 0)
-		return picoboot_fail(session, -EINVAL, REASON_NO_BOOT2, "the image is empty");
-	int r = check_image(session, write->image);
+	struct flash_head head;
+	int r = check_image(session, write->image, &head);
 	if (r < 0)
 		return r;
 	_cleanup_(writing_freep) struct writing *writing = calloc(1, sizeof *writing);
@@ -463,7 +504,7 @@ int picoboot_write_image(struct backend_session *session, const struct backend_w
 		return picoboot_fail_wire(session, -ENOMEM, "preparing");
 	writing->session = session;
 	writing->wire = &session->wire;
-	r = flash_plan_new(write->image, &writing->plan);
+	r = flash_plan_new(write->image, &head, &writing->plan);
 	if (r < 0)
 		return picoboot_fail_wire(session, r, "preparing");
 	if (write->force)

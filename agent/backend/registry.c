@@ -6,7 +6,8 @@
 #include "backend/picoboot.h"
 
 static const struct backend *const backends[] = {
-	&picoboot_backend,
+	&picoboot_rp2040_backend,
+	&picoboot_rp2350_backend,
 };
 
 const struct backend *backend_for_mode(enum board_mode mode)

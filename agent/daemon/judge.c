@@ -29,12 +29,6 @@ static struct board_facts with_policy(const struct board_facts *facts, const str
 	return known;
 }
 
-/* What fitness can prove and the hands cannot write yet: what is explained must be what happens. */
-static bool has_no_backend(enum chip chip)
-{
-	return chip == CHIP_RP2350;
-}
-
 static int judge_image(const struct policy *policy, const char *firmware_directory,
 	const struct board_facts *facts, struct judgement *judgement)
 {
@@ -47,12 +41,7 @@ static int judge_image(const struct policy *policy, const char *firmware_directo
 	if (r != 0)
 		return r < 0 ? r : 0;
 	struct board_facts known = with_policy(facts, policy, rule);
-	r = fitness_judge(judgement->image, &known, &judgement->reasons);
-	if (r < 0 || judgement->reasons.count > 0 || !has_no_backend(known.chip))
-		return r;
-	return reasons_add(&judgement->reasons, REASON_UNSUPPORTED,
-		"the image fits, but plugflash cannot write an %s yet: flash this board by hand",
-		chip_name(known.chip));
+	return fitness_judge(judgement->image, &known, &judgement->reasons);
 }
 
 static int explain_unknown(const struct policy *policy, const struct device *device,
@@ -87,6 +76,7 @@ const char *judge_example(enum board_mode mode)
 {
 	switch (mode) {
 	case MODE_RP2040_BOOT:
+	case MODE_RP2350_BOOT:
 		return NAME_EXAMPLES_DIRECTORY "/bench-hold-boot-and-plug.conf";
 	default:
 		return NULL;

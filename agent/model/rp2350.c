@@ -174,7 +174,7 @@ static int next_offset(const struct block *block, uint32_t first, uint32_t *ret)
 	/* The distance is signed: adding it wraps, and what lies below `first` is then either low
 	 * or beyond the flash. */
 	uint32_t next = block->offset + distance;
-	if (next < first || next >= RP2350_FLASH_END - RP2350_FLASH_START)
+	if (next < first || next >= RP2350_SECOND_END - RP2350_FLASH_START)
 		return -EINVAL;
 	*ret = next;
 	return 0;

@@ -15,7 +15,8 @@
 #include "model/image.h"
 
 #define RP2350_FLASH_START 0x10000000u
-#define RP2350_FLASH_END   0x12000000u /* two chip selects of 16 MiB each */
+#define RP2350_FLASH_END   0x11000000u /* of the first flash chip: what is written and started */
+#define RP2350_SECOND_END  0x12000000u /* of a second one, where blocks may lie too */
 #define RP2350_RAM_START   0x20000000u
 #define RP2350_RAM_END     0x20082000u
 #define RP2350_HEAD_BYTES  4096u /* where the first block begins */

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A hostile board: port/usb.h where bytes decide how each transfer ends. Byte 0 is a good board
- * with a small flash; from 200 on a byte is a deviation: stalls, silence, short and long answers,
- * lies, lost erases. The board leaves when the bytes are used up. There must be no crash, no
- * address outside the flash, and an end. As long as the board has never lied while it was read,
- * nothing is touched before the boot page is blank, the boot page comes when all the rest is right,
- * and "written" is true.
+ * A hostile board, an RP2040 or an RP2350: port/usb.h where bytes decide how each transfer ends.
+ * Byte 0 is a good board with a small flash; from 200 on a byte is a deviation: stalls, silence,
+ * short and long answers, lies, lost erases. The board leaves when the bytes are used up. There
+ * must be no crash, no address outside flash and memory, and an end. As long as the board has never
+ * lied while it was read, nothing is touched before the boot page is blank, the boot page comes
+ * when all the rest is right, and "written" is true.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -19,6 +19,9 @@
 #define FLASH_START  0x10000000u
 #define FLASH_END    0x11000000u
 #define IMAGE_BYTES  9000u
+#define PAGE_BYTES   256u
+#define RAM_START    0x20000000u
+#define RAM_BYTES    1024u /* what anybody uses of it */
 #define DEVIATE_FROM 200 /* a byte from here on is a deviation, below it is not */
 
 enum deviation {
@@ -37,6 +40,9 @@ struct usb_device {
 	const uint8_t *script;
 	size_t length, position;
 	uint8_t flash[FLASH_BYTES];
+	uint8_t ram[RAM_BYTES];
+	bool is_rp2350;
+	uint32_t boot_page; /* its offset in the flash */
 	uint8_t command[32];
 	unsigned pending;
 	unsigned acknowledgements_due; /* towards the host */
@@ -139,20 +145,42 @@ static void check_order(uint32_t address)
 {
 	if (board.has_lied || !board.is_writing)
 		return;
-	if (address == FLASH_START) {
-		if (memcmp(board.flash + 256, image_bytes + 256, IMAGE_BYTES - 256) != 0)
+	uint32_t boot_end = board.boot_page + PAGE_BYTES;
+	if (address == FLASH_START + board.boot_page) {
+		if (memcmp(board.flash, image_bytes, board.boot_page) != 0 ||
+			memcmp(board.flash + boot_end, image_bytes + boot_end,
+				IMAGE_BYTES - boot_end) != 0)
 			abort();
 		return;
 	}
-	for (size_t i = 0; i < 256; i++)
+	for (size_t i = board.boot_page; i < boot_end; i++)
 		if (board.flash[i] != 0xff)
 			abort();
+}
+
+static uint8_t *ram_at(uint32_t address, uint32_t length)
+{
+	if (board.is_rp2350 || address < RAM_START || length > RAM_BYTES ||
+		address - RAM_START > RAM_BYTES - length)
+		abort();
+	return board.ram + (address - RAM_START);
+}
+
+/* Any code may be sent, but here it does one thing: an answer behind it, marked as complete. */
+static void execute(uint32_t address)
+{
+	uint8_t *answer = ram_at(address, 120) + 100;
+	for (unsigned i = 0; i < 16; i++)
+		answer[i] = (uint8_t)next_byte();
+	memcpy(answer + 16, "!ID!", 4);
 }
 
 static void obey_dataless(bool lose)
 {
 	uint32_t address = read_u32(board.command + 16), length = read_u32(board.command + 20);
 	board.acknowledgements_due++;
+	if (board.command[8] == 0x08 && !lose)
+		execute(address);
 	if (board.command[8] != 0x03)
 		return;
 	check_range(address, length, 4096);
@@ -162,25 +190,45 @@ static void obey_dataless(bool lose)
 		*flash_at(address + i) = 0xff;
 }
 
+static void obey_get_info(uint8_t *data, size_t length)
+{
+	uint32_t type = read_u32(board.command + 16), flags = read_u32(board.command + 20);
+	if (!board.is_rp2350 || type < 1 || type > 2)
+		abort();
+	memset(data, 0, length);
+	write_u32(data, type == 1 ? 5 : 4);
+	write_u32(data + 4, flags);
+	write_u32(data + 12, 0x12345678);
+	write_u32(data + 20, 0xc00); /* 16 MiB of flash; no word of the answer for type 2 */
+}
+
 static void obey_read(uint8_t *data, size_t length)
 {
 	uint32_t address = read_u32(board.command + 16);
-	if (address < FLASH_START) {
-		static const uint8_t rom[] = { 'M', 'u', 1, 3 };
+	if (board.command[8] == 0x8b) {
+		obey_get_info(data, length);
+	} else if (address < FLASH_START) {
+		const uint8_t rom[] = { 'M', 'u', board.is_rp2350 ? 2 : 1, 3 };
 		for (size_t i = 0; i < length; i++)
 			data[i] = rom[i % sizeof rom];
-		return;
+	} else if (address >= RAM_START) {
+		memcpy(data, ram_at(address, (uint32_t)length), length);
+	} else {
+		check_range(address, read_u32(board.command + 20), PAGE_BYTES);
+		for (size_t i = 0; i < length; i++)
+			data[i] = *flash_at(address + (uint32_t)i);
 	}
-	check_range(address, read_u32(board.command + 20), 256);
-	for (size_t i = 0; i < length; i++)
-		data[i] = *flash_at(address + (uint32_t)i);
 }
 
 static void obey_write(const uint8_t *data, size_t length, bool lose)
 {
 	uint32_t address = read_u32(board.command + 16);
 	board.acknowledgements_due++;
-	check_range(address, read_u32(board.command + 20), 256);
+	if (address >= RAM_START) {
+		memcpy(ram_at(address, (uint32_t)length), data, length);
+		return;
+	}
+	check_range(address, read_u32(board.command + 20), PAGE_BYTES);
 	check_order(address);
 	for (size_t i = 0; !lose && i < length; i++)
 		*flash_at(address + (uint32_t)i) &= data[i];
@@ -373,10 +421,19 @@ static int on_progress(
 	return next_byte() == DEVIATE_LEAVE ? -ECANCELED : 0;
 }
 
-static void write_image(const struct backend *backend, struct backend_session *session, bool force)
+/* For an RP2350: an IMAGE_DEF in the second page, a program for its Arm, that leads to itself. */
+static void make_image(void)
 {
+	static const uint32_t block[] = { 0xffffded3, 0x10210142, 0x000001ff, 0, 0xab123579 };
 	for (size_t i = 0; i < sizeof image_bytes; i++)
 		image_bytes[i] = (uint8_t)(i * 7 + i / 256);
+	for (size_t i = 0; board.is_rp2350 && i < ELEMENTSOF(block); i++)
+		write_u32(image_bytes + board.boot_page + 16 + 4 * i, block[i]);
+}
+
+static void write_image(const struct backend *backend, struct backend_session *session, bool force)
+{
+	make_image();
 	struct image_segment segment = { FLASH_START, sizeof image_bytes, image_bytes };
 	struct image image = {
 		.has_address = true,
@@ -406,6 +463,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	board = (struct usb_device){ .script = data, .length = size };
 	memset(board.flash, data[0] & 1 ? 0xff : 0x3c, sizeof board.flash);
 	bool force = data[0] & 2;
+	board.is_rp2350 = data[0] & 4;
+	board.boot_page = board.is_rp2350 ? PAGE_BYTES : 0;
 	size_t hostile_bytes = data[1] & 0x80 ? data[1] & 0x3f : 0;
 	board.position = 2;
 	memcpy(board.configuration, good_configuration, sizeof good_configuration);
@@ -413,7 +472,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (size_t i = 0; i < hostile_bytes && i < board.configuration_length; i++)
 		board.configuration[i] = (uint8_t)next_byte();
 
-	const struct backend *backend = backend_for_mode(MODE_RP2040_BOOT);
+	const struct backend *backend =
+		backend_for_mode(board.is_rp2350 ? MODE_RP2350_BOOT : MODE_RP2040_BOOT);
 	struct backend_watch watch = { .on_progress = on_progress };
 	struct usb_address address = { .syspath = "/sys/devices/fuzz" };
 	struct backend_session *session = NULL;

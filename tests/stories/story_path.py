@@ -233,18 +233,6 @@ class Policies(Story):
         self.assertEqual(explained["verdict"], "no-rule")
 
 
-class NotYet(Story):
-    def test_an_image_that_fits_a_board_that_nobody_can_write_is_refused(self):
-        self.rig.write_firmware("pico2.uf2", images.rp2350_uf2())
-        self.rig.write_policy("""
-            rules = ({ name = "pico2"; match = { mode = "rp2350-boot"; };
-                       flash = { image = "pico2.uf2"; }; });""")
-        self.rig.start()
-        explained = self.rig.explain("--like", "2e8a:000f@somewhere")
-        self.assertEqual(explained["verdict"], "refuse")
-        self.assertEqual([reason["code"] for reason in explained["reasons"]], ["unsupported"])
-
-
 class ForeignText(Story):
     EVIL = "%1b]0;owned%07%1b[31mred%e2%80%aeright"
 

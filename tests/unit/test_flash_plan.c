@@ -13,6 +13,11 @@
 #define PAGE       FLASH_PAGE_BYTES
 #define CHIP_BYTES (2u << 20)
 
+static const struct flash_head one_sector = { .sectors = 1, .boot_page = START };
+static const struct flash_head two_whole = {
+	.sectors = 2, .boot_page = START + PAGE, .is_whole = true
+};
+
 struct bench_plan {
 	struct image *image;
 	struct flash_plan *plan;
@@ -22,7 +27,7 @@ struct bench_plan {
 };
 
 /* A plan for an image of so many bytes; the chip holds it already. */
-static struct bench_plan plan_of(size_t length)
+static struct bench_plan plan_with(size_t length, const struct flash_head *head)
 {
 	struct bench_plan bench = { .length = length };
 	_cleanup_(reasons_done) struct reasons reasons = { 0 };
@@ -33,8 +38,13 @@ static struct bench_plan plan_of(size_t length)
 	memcpy(bench.chip, bench.bytes, length);
 	assert_int_equal(image_parse(bench.bytes, length, &reasons, &bench.image), 0);
 	assert_int_equal(image_place(bench.image, START, &reasons), 0);
-	assert_int_equal(flash_plan_new(bench.image, &bench.plan), 0);
+	assert_int_equal(flash_plan_new(bench.image, head, &bench.plan), 0);
 	return bench;
+}
+
+static struct bench_plan plan_of(size_t length)
+{
+	return plan_with(length, &one_sector);
 }
 
 static void done(struct bench_plan *bench)
@@ -116,6 +126,71 @@ static void the_first_sector_is_rewritten_with_anything_and_read_for_nothing(voi
 	assert_memory_equal(bench.plan->boot_page, bench.bytes, PAGE);
 }
 
+static void a_whole_head_is_rewritten_with_anything(void **unused)
+{
+	(void)unused;
+	_cleanup_(done) struct bench_plan bench = plan_with(45000, &two_whole);
+	bench.chip[20000] ^= 1;
+	assert_true(compare(&bench) <= 45056 - 2 * SECTOR);
+	struct flash_batch batch;
+	assert_true(flash_plan_next_batch(bench.plan, &batch));
+	assert_int_equal(batch.index, 0);
+	assert_int_equal(batch.count, 2);
+	assert_memory_equal(flash_plan_wanted(bench.plan, 0), bench.bytes, PAGE);
+	assert_true(flash_is_blank(flash_plan_wanted(bench.plan, 0) + PAGE, PAGE));
+	assert_memory_equal(bench.plan->boot_page, bench.bytes + PAGE, PAGE);
+}
+
+static void every_page_of_a_whole_head_counts(void **unused)
+{
+	(void)unused;
+	for (size_t at = 0; at < 2 * SECTOR; at += PAGE - 1) {
+		_cleanup_(done) struct bench_plan bench = plan_with(3000, &two_whole);
+		assert_int_equal(bench.plan->count, 2);
+		assert_false(
+			bench.plan->sectors[0].is_partial || bench.plan->sectors[1].is_partial);
+		bench.chip[at] ^= 1; /* also where the image leaves the flash blank */
+		compare(&bench);
+		assert_int_equal(flash_plan_count(bench.plan, SECTOR_DIFFERENT), 2);
+		assert_true(flash_is_blank(flash_plan_wanted(bench.plan, 1), SECTOR));
+	}
+	_cleanup_(done) struct bench_plan bench = plan_with(3000, &two_whole);
+	assert_int_equal(compare(&bench), 2 * SECTOR);
+	assert_int_equal(flash_plan_count(bench.plan, SECTOR_IDENTICAL), 2);
+}
+
+static void a_hole_across_the_end_of_a_whole_head_stays_one(void **unused)
+{
+	(void)unused;
+	uint8_t first[300] = { 0x11 }, second[2 * SECTOR] = { 0x22 };
+	struct image_segment segments[] = {
+		{ START, sizeof first, first },
+		{ START + SECTOR + 1000, sizeof second, second },
+	};
+	struct image image = { .segments = segments, .segment_count = 2 };
+	_cleanup_(flash_plan_freep) struct flash_plan *plan = NULL;
+	assert_int_equal(flash_plan_new(&image, &two_whole, &plan), 0);
+	assert_int_equal(plan->count, 4);
+	for (size_t i = 0; i < plan->count; i++) {
+		assert_int_equal(plan->sectors[i].address, START + i * SECTOR);
+		assert_int_equal(plan->sectors[i].covered, i < 3 ? 0xffff : 0xf);
+		assert_int_equal(plan->sectors[i].is_partial, i == 3);
+	}
+}
+
+static void a_boot_page_lies_in_the_head(void **unused)
+{
+	(void)unused;
+	uint8_t bytes[300] = { 0 };
+	struct image_segment segment = { START, sizeof bytes, bytes };
+	struct image image = { .segments = &segment, .segment_count = 1 };
+	struct flash_head outside = { .sectors = 2, .boot_page = START + 2 * SECTOR };
+	struct flash_head uneven = { .sectors = 2, .boot_page = START + 4 };
+	struct flash_plan *plan;
+	assert_int_equal(flash_plan_new(&image, &outside, &plan), -EINVAL);
+	assert_int_equal(flash_plan_new(&image, &uneven, &plan), -EINVAL);
+}
+
 static void hopeless_comparing_ends(void **unused)
 {
 	(void)unused;
@@ -167,7 +242,7 @@ static void holes_are_merged_with_what_is_there(void **unused)
 	};
 	struct image image = { .segments = segments, .segment_count = 3, .byte_count = 500 };
 	_cleanup_(flash_plan_freep) struct flash_plan *plan = NULL;
-	assert_int_equal(flash_plan_new(&image, &plan), 0);
+	assert_int_equal(flash_plan_new(&image, &one_sector, &plan), 0);
 	assert_int_equal(plan->count, 2);
 	assert_int_equal(plan->sectors[1].address, START + 2 * SECTOR);
 	assert_int_equal(plan->sectors[1].covered, 1u << 3 | 1u << 4 | 1u << 7 | 1u << 8);
@@ -195,11 +270,11 @@ static void an_image_must_begin_with_a_boot_page(void **unused)
 	struct image_segment segment = { START + PAGE, sizeof bytes, bytes };
 	struct image image = { .segments = &segment, .segment_count = 1 };
 	struct flash_plan *plan;
-	assert_int_equal(flash_plan_new(&image, &plan), -EINVAL);
+	assert_int_equal(flash_plan_new(&image, &one_sector, &plan), -EINVAL);
 	segment = (struct image_segment){ START, PAGE - 1, bytes };
-	assert_int_equal(flash_plan_new(&image, &plan), -EINVAL);
+	assert_int_equal(flash_plan_new(&image, &one_sector, &plan), -EINVAL);
 	image.segment_count = 0;
-	assert_int_equal(flash_plan_new(&image, &plan), -EINVAL);
+	assert_int_equal(flash_plan_new(&image, &one_sector, &plan), -EINVAL);
 }
 
 static void runs_leave_blank_pages_out(void **unused)
@@ -228,6 +303,10 @@ int main(void)
 		cmocka_unit_test(a_difference_anywhere_is_never_missed),
 		cmocka_unit_test(what_lies_behind_the_image_is_no_difference),
 		cmocka_unit_test(the_first_sector_is_rewritten_with_anything_and_read_for_nothing),
+		cmocka_unit_test(a_whole_head_is_rewritten_with_anything),
+		cmocka_unit_test(every_page_of_a_whole_head_counts),
+		cmocka_unit_test(a_hole_across_the_end_of_a_whole_head_stays_one),
+		cmocka_unit_test(a_boot_page_lies_in_the_head),
 		cmocka_unit_test(hopeless_comparing_ends),
 		cmocka_unit_test(different_first_pages_are_not_read_on),
 		cmocka_unit_test(batches_are_runs_of_neighbours),

@@ -240,15 +240,15 @@ static void words_out_of_order_are_a_violation(void **unused)
 	assert_true(story_is_as_before(story));
 }
 
-static void a_mode_without_backend_is_refused(void **unused)
+static void every_mode_has_a_backend(void **unused)
 {
 	(void)unused;
-	_cleanup_(story_freep) struct story *story = story_new(NULL, IMAGE_BYTES, 1);
-	_cleanup_(mind_done) struct mind mind = mind_new();
-	say_job(&mind, story, MODE_RP2350_BOOT);
-	assert_int_equal(run(&mind), 0);
-	expect_outcome(&mind, OUTCOME_REFUSED, REASON_UNSUPPORTED);
-	assert_false(mind.has_evidence);
+	assert_null(backend_for_mode(MODE_NONE));
+	for (enum board_mode mode = MODE_NONE + 1; mode < _MODE_MAX; mode++) {
+		const struct backend *backend = backend_for_mode(mode);
+		assert_non_null(backend);
+		assert_int_equal(backend->mode, mode);
+	}
 }
 
 static void a_board_that_has_left_interrupts(void **unused)
@@ -278,7 +278,7 @@ int main(void)
 		cmocka_unit_test(a_mind_that_goes_stops_the_job),
 		cmocka_unit_test(another_image_than_permitted_is_not_written),
 		cmocka_unit_test(words_out_of_order_are_a_violation),
-		cmocka_unit_test(a_mode_without_backend_is_refused),
+		cmocka_unit_test(every_mode_has_a_backend),
 		cmocka_unit_test(a_board_that_has_left_interrupts),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
