@@ -18,11 +18,17 @@
 
 /* GET_INFO: flags of what is asked for; the answers stand in the order of the flags. */
 #define SYSTEM_CHIP        0x0001u
+#define SYSTEM_CRITICAL    0x0002u
 #define SYSTEM_FLASH       0x0008u
 #define PARTITIONS_TABLE   0x0001u
 #define PARTITIONS_COUNT   0x00ffu
 #define PARTITIONS_PRESENT 0x0100u
 #define INFO_BYTES         64
+
+/* CRITICAL: flags that were burnt into the OTP, read at the start of the chip. */
+#define CRITICAL_SECURE_BOOT    0x00001u
+#define CRITICAL_ARM_DISABLED   0x10000u
+#define CRITICAL_RISCV_DISABLED 0x20000u
 
 /* FLASH_DEVINFO: how large the first flash chip is, 0 none, else 4 KiB << n. 16 MiB is also what an
  * OTP says that nobody has written to. */
@@ -49,21 +55,43 @@ static int ask(struct picoboot_wire *wire, uint32_t type, uint32_t flags, uint8_
 	return 0;
 }
 
+static void take_chip(struct cursor *answer, char ret_id[BOARD_ID_TEXT])
+{
+	char id[BOARD_ID_TEXT];
+	cursor_u32(answer); /* the package; wrong on A2 (erratum RP2350-E23) */
+	uint32_t low = cursor_u32(answer), high = cursor_u32(answer);
+	snprintf(id, sizeof id, "%08" PRIX32 "%08" PRIX32, high, low);
+	if (board_id_is_valid(id))
+		memcpy(ret_id, id, sizeof id);
+}
+
+static uint8_t take_refusals(struct cursor *answer)
+{
+	uint32_t critical = cursor_u32(answer);
+	unsigned refusals = 0;
+	if (critical & CRITICAL_SECURE_BOOT)
+		refusals |= REFUSES_UNSIGNED;
+	if (critical & CRITICAL_ARM_DISABLED)
+		refusals |= REFUSES_ARM;
+	if (critical & CRITICAL_RISCV_DISABLED)
+		refusals |= REFUSES_RISCV;
+	return (uint8_t)refusals;
+}
+
 static int ask_system(
-	struct picoboot_wire *wire, char ret_id[BOARD_ID_TEXT], uint32_t *ret_flash_most)
+	struct picoboot_wire *wire, struct board_facts *facts, uint32_t *ret_flash_most)
 {
 	uint8_t bytes[INFO_BYTES];
 	uint32_t flags;
 	struct cursor answer;
-	int r = ask(wire, PICOBOOT_INFO_SYSTEM, SYSTEM_CHIP | SYSTEM_FLASH, bytes, &flags, &answer);
+	int r = ask(wire, PICOBOOT_INFO_SYSTEM, SYSTEM_CHIP | SYSTEM_CRITICAL | SYSTEM_FLASH, bytes,
+		&flags, &answer);
 	if (r < 0)
 		return r;
-	char id[BOARD_ID_TEXT] = "";
-	if (flags & SYSTEM_CHIP) {
-		cursor_u32(&answer); /* the package; wrong on A2 (erratum RP2350-E23) */
-		uint32_t low = cursor_u32(&answer), high = cursor_u32(&answer);
-		snprintf(id, sizeof id, "%08" PRIX32 "%08" PRIX32, high, low);
-	}
+	if (flags & SYSTEM_CHIP)
+		take_chip(&answer, facts->unique_id);
+	if (flags & SYSTEM_CRITICAL)
+		facts->refusals = take_refusals(&answer);
 	uint32_t flash_most = FIRST_CHIP_SIZE_MOST;
 	if (flags & SYSTEM_FLASH) {
 		unsigned code = cursor_u32(&answer) >> FIRST_CHIP_SHIFT & FIRST_CHIP_MASK;
@@ -71,8 +99,6 @@ static int ask_system(
 	}
 	if (answer.failed || flash_most > FIRST_CHIP_SIZE_MOST)
 		return -EPROTO;
-	if (board_id_is_valid(id))
-		memcpy(ret_id, id, sizeof id);
 	*ret_flash_most = flash_most;
 	return 0;
 }
@@ -116,7 +142,7 @@ static int look_at_flash(struct picoboot_wire *wire, uint32_t most, struct board
 static int look(struct picoboot_wire *wire, struct board_facts *facts)
 {
 	uint32_t flash_most;
-	int r = ask_system(wire, facts->unique_id, &flash_most);
+	int r = ask_system(wire, facts, &flash_most);
 	if (r == 0)
 		r = ask_partitions(wire, &facts->is_partitioned);
 	if (r == 0 && flash_most > 0)

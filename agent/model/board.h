@@ -50,6 +50,14 @@ enum flash_content {
 
 const char *content_name(enum flash_content content);
 
+/* An RP2350's one-time programmable memory, once and for all (RP2350 datasheet 13.4). */
+enum board_refusal {
+	REFUSES_UNSIGNED = 1, /* secure boot */
+	REFUSES_ARM = 2,
+	REFUSES_RISCV = 4,
+	_REFUSES_ALL = 7,
+};
+
 /* Hexadecimal digits of an id of at most 128 bits, and the end. */
 #define BOARD_ID_TEXT 33
 
@@ -63,6 +71,7 @@ struct board_facts {
 	 * are what the board's Klipper or SDK application shows as its USB serial. */
 	char unique_id[BOARD_ID_TEXT];
 	bool is_partitioned; /* an RP2350 whose flash holds a partition table */
+	uint8_t refusals; /* enum board_refusal: what its fuses keep it from starting */
 };
 
 /* "" or an even number of upper-case hexadecimal digits that names one board: not all zeros or all

@@ -38,6 +38,10 @@ static bool is_program_for_rp2350(const struct rp2350_start *start)
 
 static int judge_board(const struct trial *trial)
 {
+	if (trial->facts->refusals & REFUSES_UNSIGNED)
+		return reasons_add(trial->reasons, REASON_UNSUPPORTED,
+			"the board starts nothing but what its maker has signed (secure boot), and "
+			"plugflash cannot tell whether this image is: use \"picotool load\"");
 	if (!trial->facts->is_partitioned)
 		return 0;
 	return reasons_add(trial->reasons, REASON_PARTITIONED,
@@ -160,6 +164,11 @@ static int judge_processor(const struct trial *trial, const struct rp2350_start 
 {
 	uint32_t family = trial->image->uf2_family;
 	bool is_arm = rp2350_type_cpu(start->image_type) == RP2350_ARM;
+	if (trial->facts->refusals & (is_arm ? REFUSES_ARM : REFUSES_RISCV))
+		return reasons_add(trial->reasons, REASON_WRONG_CHIP,
+			"the image is for the %s processors of an RP2350, which were switched off "
+			"for ever in this one: build it for the others",
+			is_arm ? "Arm" : "RISC-V");
 	if ((family != UF2_FAMILY_RP2350_ARM_S || is_arm) &&
 		(family != UF2_FAMILY_RP2350_RISCV || !is_arm))
 		return 0;

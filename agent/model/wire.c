@@ -40,6 +40,7 @@ static void put_evidence(struct buffer *buffer, const struct board_facts *facts)
 	buffer_put_u8(buffer, (uint8_t)facts->content);
 	buffer_put_string(buffer, facts->unique_id);
 	buffer_put_u8(buffer, facts->is_partitioned);
+	buffer_put_u8(buffer, facts->refusals);
 }
 
 static void put_outcome(struct buffer *buffer, const struct wire_outcome *outcome)
@@ -132,6 +133,7 @@ static bool take_evidence(struct cursor *cursor, struct board_facts *facts)
 	facts->content = take_enum(cursor, _CONTENT_MAX);
 	cursor_string(cursor, facts->unique_id, sizeof(facts->unique_id));
 	facts->is_partitioned = take_bool(cursor);
+	facts->refusals = (uint8_t)take_enum(cursor, _REFUSES_ALL + 1);
 	return board_id_is_valid(facts->unique_id);
 }
 

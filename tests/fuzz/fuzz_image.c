@@ -93,6 +93,7 @@ static void judge(const struct image *image)
 		{ .chip = CHIP_RP2350, .flash_size_bytes = 4 << 20 },
 		{ .chip = CHIP_RP2350 },
 		{ .chip = CHIP_RP2350, .is_partitioned = true },
+		{ .chip = CHIP_RP2350, .refusals = REFUSES_UNSIGNED },
 		{ .chip = CHIP_STM32F429 },
 		{ .chip = CHIP_UNKNOWN },
 	};
@@ -101,7 +102,8 @@ static void judge(const struct image *image)
 		must(fitness_judge(image, &boards[i], &reasons) == 0);
 		check_reasons(&reasons);
 		bool may_fit = boards[i].chip == CHIP_RP2040 || boards[i].chip == CHIP_RP2350;
-		must((may_fit && !boards[i].is_partitioned) || reasons.count > 0);
+		may_fit = may_fit && !boards[i].is_partitioned && !boards[i].refusals;
+		must(may_fit || reasons.count > 0);
 		if (reasons.count == 0)
 			check_fit(image, boards[i].chip);
 	}

@@ -150,6 +150,22 @@ static void partitions_are_left_to_picotool(void **state)
 	expect_refusal(story_raw(bytes, LENGTH), PICO_2, REASON_PARTITIONED, "of its own");
 }
 
+static void what_the_fuses_forbid_does_not_start(void **state)
+{
+	uint8_t *bytes = *state;
+	struct board_facts board = PICO_2;
+	board.refusals = REFUSES_UNSIGNED;
+	expect_refusal(story_raw(bytes, LENGTH), board, REASON_UNSUPPORTED, "secure boot");
+	board.refusals = REFUSES_RISCV;
+	expect_fit(story_raw(bytes, LENGTH), board);
+	board.refusals = REFUSES_ARM;
+	expect_refusal(story_raw(bytes, LENGTH), board, REASON_WRONG_CHIP, "switched off");
+	set_type(bytes, MADE_TYPE_RISCV);
+	expect_fit(story_raw(bytes, LENGTH), board);
+	board.refusals = REFUSES_RISCV;
+	expect_refusal(story_raw(bytes, LENGTH), board, REASON_WRONG_CHIP, "for the RISC-V");
+}
+
 static void a_riscv_program_starts_at_its_entry_point(void **state)
 {
 	uint8_t *bytes = *state;
@@ -273,6 +289,7 @@ int main(void)
 		STORY(the_image_def_must_be_whole),
 		STORY(an_image_that_could_start_torn_is_refused),
 		STORY(partitions_are_left_to_picotool),
+		STORY(what_the_fuses_forbid_does_not_start),
 		STORY(a_riscv_program_starts_at_its_entry_point),
 		STORY(family_and_image_must_mean_the_same_processor),
 		STORY(a_vector_table_must_make_sense),

@@ -118,6 +118,9 @@ static void values_out_of_range_are_garbage(void **unused)
 	message = evidence;
 	message.evidence.content = _CONTENT_MAX;
 	expect_violation(&message);
+	message = evidence;
+	message.evidence.refusals = _REFUSES_ALL + 1;
+	expect_violation(&message);
 	static const char *const no_ids[] = { "504450610847861c", "123", "0000", "FFFFFFFF",
 		"E6\n0" };
 	for (size_t i = 0; i < ELEMENTSOF(no_ids); i++) {
