@@ -39,6 +39,7 @@ struct rp2040_options {
 	uint8_t unique_id[8];
 	const uint8_t *image; /* copied to the start of flash */
 	size_t image_bytes;
+	const char *mirror; /* a file that holds what the flash holds, before anybody is told */
 	bool random_flash; /* the rest of flash is noise, not 0xFF */
 	bool button_released; /* plugged in without BOOTSEL: starts from flash */
 	unsigned rom_revision; /* 1…3, default 3 */

@@ -45,6 +45,7 @@ struct flash_chip {
 	uint8_t *bytes;
 	size_t size;
 	uint32_t *erase_counts;
+	int mirror; /* a file, 0: none */
 	enum flash_operation operation;
 	uint32_t offset; /* of the operation, inside the chip */
 	uint64_t start, end;

@@ -127,6 +127,7 @@ static bool set_text(struct rp2040_options *options, const char *key, char *valu
 		const char *key;
 		const char **place;
 	} texts[] = {
+		{ "mirror", &options->mirror },
 		{ "manufacturer", &options->manufacturer },
 		{ "product", &options->product },
 		{ "serial", &options->serial },

@@ -9,8 +9,8 @@ came later each write or not, as the dice say (a disk may keep any of them, in a
 that nothing is relied on which was not flushed. It does not prove anything about disks that lie about
 flushing, nor about writes that are torn inside a sector.
 
-The board's chip lives on the host's share. The guest says each change to it, before the next one may
-happen: that is where the cuts are, evenly spread. One line of TAP a cut.
+The board's chip lives in a file on the host's share, where each change to it is before the next one may
+happen. The guest says them, perhaps a few too late: that is where the cuts are, evenly spread. One line of TAP a cut.
 """
 import argparse
 import pathlib
