@@ -4,6 +4,8 @@
 # TAP; tests/run adds it up and ends with "N passed, N failed".
 
 TEST_LIBS    := cmocka libudev libusb-1.0 libsystemd libconfig libcjson libcrypto sqlite3
+# The emulated boards run foreign code (tests/emu/rp2040_exec.c). No program of the product does.
+EMU_LIBS     := unicorn
 TEST_CFLAGS   = $(ALL_CFLAGS) -Itests
 # All floors but their roofs. port/usb.c is replaced by the emulated boards in the tests that link
 # them: what an object brings wins over an archive.
@@ -25,7 +27,7 @@ $(B)/tests/%.o: tests/%.c Makefile tests/tests.mk
 
 $(UNIT_TESTS): $(B)/tests/unit/%: $(B)/tests/unit/%.o $(UNIT_HELPERS) $(EMU_CORE) $(TEST_ARCHIVES)
 	@echo "  LINK  tests/unit/$*"
-	$(Q)$(CC) $(TEST_CFLAGS) -o $@ $^ $(ALL_LDFLAGS) $(call pkg_libs,$(TEST_LIBS))
+	$(Q)$(CC) $(TEST_CFLAGS) -o $@ $^ $(ALL_LDFLAGS) $(call pkg_libs,$(TEST_LIBS) $(EMU_LIBS))
 
 $(REPLAYS): $(B)/tests/fuzz/%: $(B)/tests/fuzz/%.o $(B)/tests/fuzz/replay.o $(TEST_ARCHIVES)
 	@echo "  LINK  tests/fuzz/$*"
@@ -35,11 +37,11 @@ EXTRA_umockdev_bench = $(call pkg_cflags,umockdev-1.0 glib-2.0)
 
 $(B)/tests/bench-umockdev: $(B)/tests/emu/umockdev_bench.o $(EMU_CORE) $(TEST_ARCHIVES)
 	@echo "  LINK  $(@F)"
-	$(Q)$(CC) $(TEST_CFLAGS) -o $@ $^ $(ALL_LDFLAGS) $(call pkg_libs,umockdev-1.0 glib-2.0 $(TEST_LIBS))
+	$(Q)$(CC) $(TEST_CFLAGS) -o $@ $^ $(ALL_LDFLAGS) $(call pkg_libs,umockdev-1.0 glib-2.0 $(TEST_LIBS) $(EMU_LIBS))
 
 $(B)/tests/bench-vhci: $(B)/tests/emu/vhci_bench.o $(EMU_CORE) $(TEST_ARCHIVES)
 	@echo "  LINK  $(@F)"
-	$(Q)$(CC) $(TEST_CFLAGS) -o $@ $^ $(ALL_LDFLAGS) -pthread $(call pkg_libs,$(TEST_LIBS))
+	$(Q)$(CC) $(TEST_CFLAGS) -o $@ $^ $(ALL_LDFLAGS) -pthread $(call pkg_libs,$(TEST_LIBS) $(EMU_LIBS))
 
 # Programs that only measure.
 $(FIGURES): $(B)/tests/bench-%: $(B)/tests/bench/%_bench.o $(B)/tests/bench/figures.o $(TEST_ARCHIVES)

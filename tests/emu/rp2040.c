@@ -68,6 +68,10 @@ void board_set_mode(struct rp2040 *board, enum rp2040_mode mode)
 	application_reset(board);
 	if (mode == RP2040_BOOT) {
 		board->storage.volume_serial = (uint32_t)noise_next(&board->flash.noise);
+		board->flash_disturbed = false;
+		ssi_reset(&board->ssi);
+		if (board->chip->enter_boot_mode)
+			board->chip->enter_boot_mode(board);
 		picoboot_reset(board);
 	}
 	board_event(board, RP2040_EVENT_MODE, mode);
@@ -91,14 +95,14 @@ void board_start_boot_mode(struct rp2040 *board, unsigned disable_mask)
 void board_start_from_flash(struct rp2040 *board)
 {
 	unsigned msec = board->options.application_msec ? board->options.application_msec : 400;
-	/* The ROM tries for half a second: a chip that is still busy will have finished. */
+	/* The ROM tries for long enough: a chip that is still busy will have finished. */
 	flash_advance(&board->flash, NEVER);
 	board->disable_mask = board->options.disable_mask == 3 ? 0 : board->options.disable_mask;
 	switch (rp2040_flash_state(board)) {
 	case RP2040_BOOTS:
 		return board_leave(board, RP2040_APPLICATION, msec * NSEC_PER_MSEC);
 	case RP2040_FALLS_BACK:
-		return board_leave(board, RP2040_BOOT, ROM_FALLBACK_NSEC);
+		return board_leave(board, RP2040_BOOT, board->chip->fallback_nsec);
 	case RP2040_CRASHES:
 		return board_leave(board, RP2040_LOST, 0);
 	}
@@ -108,7 +112,7 @@ void rp2040_power_on(struct rp2040 *board, uint64_t now, bool button)
 {
 	board->now = now;
 	board->return_due = NEVER;
-	memset(board->sram, 0, RP2040_SRAM_BYTES);
+	memset(board->sram, 0, board->chip->sram_bytes);
 	if (button)
 		board_start_boot_mode(board, board->options.disable_mask);
 	else
@@ -128,8 +132,10 @@ void rp2040_power_off(struct rp2040 *board, uint64_t now)
 
 static void on_watchdog(struct rp2040 *board)
 {
-	if (board->watchdog_pc)
+	if (board->watchdog_mode == RP2040_LOST)
 		board_leave(board, RP2040_LOST, 0);
+	else if (board->watchdog_mode == RP2040_BOOT)
+		board_start_boot_mode(board, board->watchdog_mask);
 	else
 		board_start_from_flash(board);
 }
@@ -402,9 +408,10 @@ static int copy_strings(struct rp2040 *board, const struct rp2040_options *optio
 static void fill_rom(struct rp2040 *board)
 {
 	uint64_t noise = 1;
-	for (size_t index = 0; index < RP2040_ROM_BYTES; index++)
+	for (size_t index = 0; index < board->chip->rom_bytes; index++)
 		board->rom[index] = (uint8_t)noise_next(&noise);
-	memcpy(board->rom + 0x10, "Mu\001", 3);
+	memcpy(board->rom + 0x10, "Mu", 2);
+	board->rom[0x12] = board->chip->rom_kind;
 	board->rom[0x13] = (uint8_t)board->options.rom_revision;
 }
 
@@ -415,12 +422,13 @@ int rp2040_new(const struct rp2040_options *options, struct rp2040 **ret)
 		return -ENOMEM;
 	board->core.operations = &operations;
 	board->options = *options;
+	board->chip = options->chip == RP2040_CHIP_RP2350 ? &chip_rp2350 : &chip_rp2040;
 	if (!board->options.rom_revision)
-		board->options.rom_revision = 3;
+		board->options.rom_revision = board->chip->default_revision;
 	board->mode_due = board->watchdog_due = board->return_due = NEVER;
-	board->sram = malloc(RP2040_SRAM_BYTES);
+	board->sram = malloc(board->chip->sram_bytes);
 	board->xip_sram = calloc(1, RP2040_XIP_SRAM_BYTES);
-	board->rom = malloc(RP2040_ROM_BYTES);
+	board->rom = malloc(board->chip->rom_bytes);
 	if (!board->sram || !board->xip_sram || !board->rom)
 		return -ENOMEM;
 	int error = flash_init(&board->flash, options);
@@ -430,6 +438,8 @@ int rp2040_new(const struct rp2040_options *options, struct rp2040 **ret)
 	if (error < 0)
 		return error;
 	fill_rom(board);
+	if (board->chip->init)
+		board->chip->init(board);
 	*ret = TAKE_PTR(board);
 	return 0;
 }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * An RP2040 board at its USB plug: the boot ROM (mass storage and PICOBOOT), its flash chip with
- * real erase and program rules, the application it boots, and faults on request. Written from the
- * description of the chip alone, never from the host side of this tree.
+ * An RP2040 board, or one with its successor, at its USB plug: the boot ROM (mass storage and
+ * PICOBOOT), its flash chip with real erase and program rules, the application it boots, and faults
+ * on request. Written from the description of the chips alone, never from the host side of this
+ * tree.
  */
 #include "base/cleanup.h"
 #include "emu/device_core.h"
@@ -15,16 +16,21 @@
 enum rp2040_mode {
 	RP2040_OFF, /* without power */
 	RP2040_AWAY, /* in reset or starting, off the bus, will be back */
-	RP2040_BOOT, /* the boot ROM: 2e8a:0003 */
-	RP2040_APPLICATION, /* 2e8a:000a */
+	RP2040_BOOT, /* the boot ROM: 2e8a:0003, 2e8a:000f */
+	RP2040_APPLICATION, /* 2e8a:000a, 2e8a:0009 */
 	RP2040_LOST, /* runs something that has no USB, or has crashed */
 };
 
 /* What the flash chip would do at the next reset without a button. */
 enum rp2040_boot {
-	RP2040_FALLS_BACK, /* no valid boot2: the boot ROM stays */
-	RP2040_BOOTS, /* boot2 and a plausible vector table */
-	RP2040_CRASHES, /* a valid boot2 that jumps into nothing */
+	RP2040_FALLS_BACK, /* no valid boot2, or block loop: the boot ROM stays */
+	RP2040_BOOTS, /* one of these, and a plausible vector table */
+	RP2040_CRASHES, /* the ROM would start it, and it jumps into nothing */
+};
+
+enum rp2040_chip {
+	RP2040_CHIP_RP2040,
+	RP2040_CHIP_RP2350,
 };
 
 enum rp2040_touch {
@@ -33,19 +39,24 @@ enum rp2040_touch {
 	RP2040_TOUCH_NONE,
 };
 
-/* All zero is a good board: 2 MiB, blank, revision B2, BOOTSEL held while it is plugged in. */
+/* All zero is a good board: an RP2040, 2 MiB, blank, revision B2, BOOTSEL held while it is plugged
+ * in. */
 struct rp2040_options {
+	enum rp2040_chip chip;
 	size_t flash_bytes; /* a power of two, default 2 MiB */
-	uint8_t unique_id[8];
-	const uint8_t *image; /* copied to the start of flash */
+	uint8_t unique_id[8]; /* of the flash chip; of the RP2350 itself. All 0xFF: it has none */
+	bool unique_id_given; /* also when it is all zero, which else reads as none */
+	const uint8_t *image; /* copied to the start of flash, or of the partition */
 	size_t image_bytes;
 	const char *mirror; /* a file that holds what the flash holds, before anybody is told */
 	bool random_flash; /* the rest of flash is noise, not 0xFF */
 	bool button_released; /* plugged in without BOOTSEL: starts from flash */
-	unsigned rom_revision; /* 1…3, default 3 */
+	unsigned rom_revision; /* RP2040: 1…3, default 3; RP2350: 2 (A2, default) to 4 (A4) */
+	bool partitions; /* RP2350: a partition table, of one partition, lies in flash */
 	unsigned disable_mask; /* 1: no mass storage, 2: no PICOBOOT */
 	unsigned speed; /* divides the times of chip and ROM, default 1 */
 	bool without_stray_ack; /* a task that outlives INTERFACE_RESET never acknowledges */
+	bool hang_stays; /* code of an EXEC that never returns outlives the resets of USB, too */
 	uint64_t seed; /* of all noise */
 	const char *manufacturer; /* of the application */
 	const char *product;
@@ -72,6 +83,7 @@ struct rp2040_counters {
 	uint64_t short_packets_amid; /* a WRITE split off the 64-byte grid: the ROM is lost */
 	uint64_t commands_lost_to_abort; /* flash commands while the abort was latched */
 	uint64_t commands_lost_to_busy; /* flash commands that a busy chip ignored */
+	uint64_t executions; /* EXECs whose code was run, whatever became of it */
 };
 
 /* Where the time went. `union_nsec` counts a nanosecond once, however many were busy in it: a job

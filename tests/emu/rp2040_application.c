@@ -41,19 +41,18 @@ void application_reset(struct rp2040 *board)
 
 size_t application_device_descriptor(const struct rp2040 *board, uint8_t *bytes)
 {
-	static const uint8_t device[18] = { 18, 1, 0x00, 0x02, 0xef, 2, 1, 64, 0x8a, 0x2e, 0x0a,
+	static const uint8_t device[18] = { 18, 1, 0x00, 0x02, 0xef, 2, 1, 64, 0x8a, 0x2e, 0x00,
 		0x00, 0x00, 0x01, 1, 2, 3, 1 };
 	unsigned vendor = board->options.application_vendor;
-	unsigned product = board->options.application_product;
+	unsigned product = board->options.application_product ? board->options.application_product
+							      : board->chip->application_product;
 	memcpy(bytes, device, sizeof(device));
 	if (vendor) {
 		bytes[8] = (uint8_t)vendor;
 		bytes[9] = (uint8_t)(vendor >> 8);
 	}
-	if (product) {
-		bytes[10] = (uint8_t)product;
-		bytes[11] = (uint8_t)(product >> 8);
-	}
+	bytes[10] = (uint8_t)product;
+	bytes[11] = (uint8_t)(product >> 8);
 	return sizeof(device);
 }
 

@@ -24,13 +24,22 @@ enum {
 #define STORAGE_RESET       0xff
 #define STORAGE_GET_MAX_LUN 0xfe
 
-static const uint8_t boot_device[18] = { 0x12, 0x01, 0x10, 0x01, 0x00, 0x00, 0x00, 0x40, 0x8a, 0x2e,
-	0x03, 0x00, 0x00, 0x01, 0x01, 0x02, 0x03, 0x01 };
-static const uint8_t head[9] = { 0x09, 0x02, 0x37, 0x00, 0x02, 0x01, 0x00, 0x80, 0xfa };
+static const uint8_t boot_device[18] = { 0x12, 0x01, 0x00, 0x00, 0x00, 0x00, 0x00, 0x40, 0x8a, 0x2e,
+	0x00, 0x00, 0x00, 0x01, 0x01, 0x02, 0x03, 0x01 };
+static const uint8_t head[9] = { 0x09, 0x02, 0x37, 0x00, 0x02, 0x01, 0x00, 0x80, 0x00 };
 static const uint8_t storage_interface[23] = { 0x09, 0x04, 0x00, 0x00, 0x02, 0x08, 0x06, 0x50, 0x00,
 	0x07, 0x05, 0x81, 0x02, 0x40, 0x00, 0x00, 0x07, 0x05, 0x02, 0x02, 0x40, 0x00, 0x00 };
 static const uint8_t picoboot_interface[23] = { 0x09, 0x04, 0x01, 0x00, 0x02, 0xff, 0x00, 0x00,
 	0x00, 0x07, 0x05, 0x03, 0x02, 0x40, 0x00, 0x00, 0x07, 0x05, 0x84, 0x02, 0x40, 0x00, 0x00 };
+
+static size_t boot_device_descriptor(const struct rp2040 *board, uint8_t *bytes)
+{
+	memcpy(bytes, boot_device, sizeof(boot_device));
+	bytes[2] = (uint8_t)board->chip->usb_version;
+	bytes[3] = (uint8_t)(board->chip->usb_version >> 8);
+	bytes[10] = (uint8_t)board->chip->boot_product;
+	return sizeof(boot_device);
+}
 
 static size_t boot_configuration(const struct rp2040 *board, uint8_t *bytes)
 {
@@ -41,6 +50,7 @@ static size_t boot_configuration(const struct rp2040 *board, uint8_t *bytes)
 	size_t length = sizeof(head);
 	memcpy(bytes, head, length);
 	bytes[4] = 0;
+	bytes[8] = board->chip->boot_power;
 	if (!(board->disable_mask & 1)) {
 		memcpy(bytes + length, storage_interface, sizeof(storage_interface));
 		length += sizeof(storage_interface);
@@ -55,7 +65,14 @@ static size_t boot_configuration(const struct rp2040 *board, uint8_t *bytes)
 	return length;
 }
 
-static const char *boot_string(const struct rp2040 *board, unsigned index)
+static const char *id_string(const struct rp2040 *board, char hex[17])
+{
+	for (int byte = 0; byte < 8; byte++)
+		snprintf(hex + 2 * byte, 3, "%02X", board->options.unique_id[byte]);
+	return hex;
+}
+
+static const char *boot_string(const struct rp2040 *board, unsigned index, char hex[17])
 {
 	static const char *const serials[] = { "E0C912D24340", "E0C912952D54", "E0C9125B0D9B" };
 	unsigned revision = board->options.rom_revision;
@@ -63,10 +80,12 @@ static const char *boot_string(const struct rp2040 *board, unsigned index)
 	case 1:
 		return board->strings[3] ? board->strings[3] : "Raspberry Pi";
 	case 2:
-		return board->strings[4] ? board->strings[4] : "RP2 Boot";
+		return board->strings[4] ? board->strings[4] : board->chip->boot_name;
 	case 3:
-		return board->strings[5] ? board->strings[5]
-					 : serials[revision > 3 ? 2 : revision - 1];
+		if (board->strings[5])
+			return board->strings[5];
+		return board->chip->has_own_id ? id_string(board, hex)
+					       : serials[revision > 3 ? 2 : revision - 1];
 	}
 	return "";
 }
@@ -77,13 +96,9 @@ static const char *application_string(const struct rp2040 *board, unsigned index
 	case 1:
 		return board->strings[0] ? board->strings[0] : "Raspberry Pi";
 	case 2:
-		return board->strings[1] ? board->strings[1] : "Pico";
+		return board->strings[1] ? board->strings[1] : board->chip->application_name;
 	case 3:
-		if (board->strings[2])
-			return board->strings[2];
-		for (int byte = 0; byte < 8; byte++)
-			snprintf(hex + 2 * byte, 3, "%02X", board->options.unique_id[byte]);
-		return hex;
+		return board->strings[2] ? board->strings[2] : id_string(board, hex);
 	}
 	return NULL;
 }
@@ -99,7 +114,7 @@ static enum packet string_descriptor(
 		*length = sizeof(languages);
 		return PACKET_ACK;
 	}
-	const char *text = board->mode == RP2040_BOOT ? boot_string(board, index)
+	const char *text = board->mode == RP2040_BOOT ? boot_string(board, index, hex)
 						      : application_string(board, index, hex);
 	if (!text)
 		return PACKET_STALL;
@@ -124,16 +139,17 @@ static enum packet descriptor(
 	size_t asked = (size_t)setup[6] | (size_t)setup[7] << 8;
 	bool boot = board->mode == RP2040_BOOT;
 	if (setup[3] == 1 && setup[2] == 0) {
-		size = boot ? sizeof(boot_device) : application_device_descriptor(board, bytes);
-		if (boot)
-			memcpy(bytes, boot_device, size);
+		size = boot ? boot_device_descriptor(board, bytes)
+			    : application_device_descriptor(board, bytes);
 	} else if (setup[3] == 2 && setup[2] == 0) {
 		size = boot ? boot_configuration(board, bytes)
 			    : application_configuration(board, bytes);
-	} else if (setup[3] != 3 ||
-		   string_descriptor(board, setup[2], bytes, &size) != PACKET_ACK) {
-		return PACKET_STALL;
+	} else if (boot && board->chip->describe) {
+		size = board->chip->describe(board, setup, bytes);
 	}
+	if (!size &&
+		(setup[3] != 3 || string_descriptor(board, setup[2], bytes, &size) != PACKET_ACK))
+		return PACKET_STALL;
 	*length = size < asked ? size : asked;
 	memcpy(data, bytes, *length);
 	return PACKET_ACK;
@@ -236,6 +252,19 @@ static enum packet storage_request(
 	return PACKET_ACK;
 }
 
+static enum packet vendor_request(
+	const struct rp2040 *board, const uint8_t setup[8], uint8_t *data, size_t *length)
+{
+	uint8_t bytes[RP2040_CONFIGURATION_BYTES];
+	size_t asked = (size_t)setup[6] | (size_t)setup[7] << 8;
+	size_t size = board->chip->describe(board, setup, bytes);
+	if (!size)
+		return PACKET_STALL;
+	*length = size < asked ? size : asked;
+	memcpy(data, bytes, *length);
+	return PACKET_ACK;
+}
+
 /* The high byte of wIndex is not looked at. */
 enum packet boot_control(
 	struct rp2040 *board, const uint8_t setup[8], uint8_t *data, size_t *length)
@@ -243,6 +272,8 @@ enum packet boot_control(
 	*length = 0;
 	if ((setup[0] & 0x60) == 0)
 		return standard_request(board, setup, data, length);
+	if (setup[0] == 0xc0 && board->chip->describe)
+		return vendor_request(board, setup, data, length);
 	uint8_t storage = board->disable_mask & 1 ? 0xff : 0;
 	uint8_t picoboot = board->disable_mask & 2 ? 0xff : board->disable_mask & 1 ? 0 : 1;
 	if ((setup[0] & 0x1f) == 1 && setup[4] == picoboot)

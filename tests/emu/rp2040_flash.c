@@ -49,7 +49,9 @@ static void fill_with_noise(struct flash_chip *chip)
 int flash_init(struct flash_chip *chip, const struct rp2040_options *options)
 {
 	size_t size = options->flash_bytes ? options->flash_bytes : DEFAULT_BYTES;
-	if (size < RP2040_SECTOR_BYTES || (size & (size - 1)) || options->image_bytes > size)
+	size_t start = options->partitions ? RP2350_PARTITION_FIRST * RP2040_SECTOR_BYTES : 0;
+	if (size < RP2040_SECTOR_BYTES || (size & (size - 1)) || start > size ||
+		options->image_bytes > size - start)
 		return -EINVAL;
 	*chip = (struct flash_chip){
 		.size = size,
@@ -68,7 +70,7 @@ int flash_init(struct flash_chip *chip, const struct rp2040_options *options)
 	else
 		memset(chip->bytes, 0xff, size);
 	if (options->image_bytes)
-		memcpy(chip->bytes, options->image, options->image_bytes);
+		memcpy(chip->bytes + start, options->image, options->image_bytes);
 	if (!options->mirror)
 		return 0;
 	chip->mirror = open(options->mirror, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);

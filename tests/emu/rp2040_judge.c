@@ -26,21 +26,27 @@ static bool has_plausible_vectors(const struct flash_chip *chip)
 {
 	uint32_t stack = get_le32(chip->bytes + VECTORS);
 	uint32_t entry = get_le32(chip->bytes + VECTORS + 4);
-	if (stack % 4 || stack <= RP2040_SRAM_BASE || stack > RP2040_SRAM_BASE + RP2040_SRAM_BYTES)
+	uint32_t sram_end = RP2040_SRAM_BASE + chip_rp2040.sram_bytes;
+	if (stack % 4 || stack <= RP2040_SRAM_BASE || stack > sram_end)
 		return false;
 	if (!(entry & 1))
 		return false;
 	bool flash = entry >= RP2040_FLASH_BASE + VECTORS && entry < RP2040_FLASH_BASE + chip->size;
-	bool sram = entry >= RP2040_SRAM_BASE && entry < RP2040_SRAM_BASE + RP2040_SRAM_BYTES;
+	bool sram = entry >= RP2040_SRAM_BASE && entry < sram_end;
 	return flash || sram;
 }
 
-enum rp2040_boot rp2040_flash_state(const struct rp2040 *board)
+enum rp2040_boot rp2040_boot2_state(const struct rp2040 *board)
 {
 	const struct flash_chip *chip = &board->flash;
 	if (crc_mpeg2(chip->bytes, BOOT2_BYTES) != get_le32(chip->bytes + BOOT2_BYTES))
 		return RP2040_FALLS_BACK;
 	return has_plausible_vectors(chip) ? RP2040_BOOTS : RP2040_CRASHES;
+}
+
+enum rp2040_boot rp2040_flash_state(const struct rp2040 *board)
+{
+	return board->chip->flash_state(board);
 }
 
 enum rp2040_mode rp2040_mode(const struct rp2040 *board)

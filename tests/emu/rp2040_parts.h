@@ -7,10 +7,7 @@
 #include "emu/rp2040.h"
 
 #define RP2040_SRAM_BASE           0x20000000u
-#define RP2040_SRAM_BYTES          0x42000u
-#define RP2040_XIP_SRAM_BASE       0x15000000u
 #define RP2040_XIP_SRAM_BYTES      0x4000u
-#define RP2040_ROM_BYTES           0x4000u
 #define RP2040_FAULTS              24
 #define RP2040_STUCK_BITS          16
 #define RP2040_STRING_CHARS        126
@@ -32,7 +29,6 @@
 #define ROM_READ_NSEC     (600 * NSEC_PER_USEC - PAGE_READ_SPI_NSEC - 4 * PACKET_NSEC)
 #define ROM_TASK_NSEC     (20 * NSEC_PER_USEC)
 #define ROM_EXIT_XIP_NSEC (100 * NSEC_PER_USEC)
-#define ROM_FALLBACK_NSEC (512 * NSEC_PER_MSEC) /* 128 attempts of 4 ms to find a boot2 */
 #define ROM_START_NSEC    (10 * NSEC_PER_MSEC)
 
 enum flash_operation {
@@ -64,6 +60,26 @@ struct flash_chip {
 struct endpoint {
 	bool halted;
 	bool toggle;
+};
+
+/* The SSI, between the processor and the flash chip. */
+#define SSI_FIFO_FRAMES   16
+#define QSPI_PADS_WORDS   64
+#define QSPI_SELECT_WORDS 3 /* of GPIO_QSPI_SS_CTRL */
+
+struct ssi {
+	uint32_t ctrlr0, ctrlr1, enabled, slaves, divisor;
+	uint32_t to_send[SSI_FIFO_FRAMES], received[SSI_FIFO_FRAMES];
+	unsigned to_send_count, received_count;
+	bool shifting;
+	uint32_t frame;
+	uint64_t frame_end; /* in cycles of the processor */
+	uint32_t io[QSPI_PADS_WORDS], pads[QSPI_PADS_WORDS];
+	/* the chip's side */
+	bool selected, deaf;
+	uint32_t moved; /* bytes since the select line fell */
+	uint8_t opcode;
+	uint32_t address;
 };
 
 enum picoboot_out {
@@ -159,8 +175,50 @@ struct armed_fault {
 	bool fired;
 };
 
+/* What a command packet must look like. */
+struct picoboot_shape {
+	uint8_t argument_bytes;
+	uint32_t transfer; /* or one of these */
+};
+#define ANY_LENGTH   UINT32_MAX
+#define SAME_AS_SIZE (UINT32_MAX - 1)
+#define SOME_WORDS   (UINT32_MAX - 2) /* up to a page of them */
+#define ROWS_OF_OTP  (UINT32_MAX - 3)
+
+/* What makes one model differ from the other. A function that is NULL is of no concern to it. */
+struct chip {
+	uint16_t usb_version, boot_product, application_product;
+	uint8_t boot_power; /* in units of 2 mA */
+	const char *boot_name, *application_name;
+	const char *volume_label, *inquiry; /* of 11 and of 28 characters */
+	const char *model, *board_id; /* in INFO_UF2.TXT */
+	unsigned info_version; /* there; 0: the revision */
+	unsigned default_revision;
+	uint8_t rom_kind; /* behind 'M', 'u' */
+	uint32_t rom_bytes, readable_rom_bytes;
+	uint32_t sram_bytes, xip_sram_base;
+	uint32_t flash_window_bytes;
+	uint64_t fallback_nsec; /* until the ROM has given up looking for something to start */
+	const struct picoboot_shape *shapes; /* by command */
+	uint8_t commands;
+	bool owns_up; /* a command that fails says so, and halts both endpoints */
+	bool has_own_id; /* and shows it in boot mode */
+
+	void (*init)(struct rp2040 *board);
+	void (*enter_boot_mode)(struct rp2040 *board);
+	enum rp2040_boot (*flash_state)(const struct rp2040 *board);
+	uint32_t (*permits)(
+		const struct rp2040 *board, uint32_t address, uint32_t length, bool writing);
+	uint32_t (*reboot)(struct rp2040 *board);
+	/* The worker's commands that this chip alone has: true when it was one. */
+	bool (*begin)(struct rp2040 *board);
+	/* Device requests and descriptors beyond the usual: their length, or 0. */
+	size_t (*describe)(const struct rp2040 *board, const uint8_t setup[8], uint8_t *bytes);
+};
+
 struct rp2040 {
 	struct device_core core; /* first: the controller's view */
+	const struct chip *chip;
 	struct rp2040_options options;
 	char *strings[6]; /* application: manufacturer, product, serial; boot mode: the same */
 	uint8_t *boot_configuration;
@@ -171,11 +229,13 @@ struct rp2040 {
 	enum rp2040_mode mode, mode_after;
 	uint64_t mode_due; /* when `mode_after` begins */
 	uint64_t watchdog_due; /* REBOOT */
-	uint32_t watchdog_pc;
+	enum rp2040_mode watchdog_mode; /* then boot mode, or lost, or whatever flash starts */
+	unsigned watchdog_mask; /* of that boot mode */
 	unsigned disable_mask; /* of this stay in boot mode */
 	uint8_t configuration;
 	bool requested; /* the host has said something to PICOBOOT */
 	bool abort_latched;
+	bool flash_disturbed; /* somebody's code has used the SSI and the ROM does not know */
 
 	bool silent; /* fell off the bus, until the bus is reset */
 	bool dead, hung, hung_control;
@@ -183,15 +243,44 @@ struct rp2040 {
 	uint64_t return_due; /* power comes back */
 
 	struct flash_chip flash;
+	struct ssi ssi;
 	struct picoboot picoboot;
 	struct storage storage;
 	struct application application;
 	uint8_t *sram, *xip_sram, *rom;
+	uint32_t boot_random[4]; /* RP2350, of this stay in boot mode */
 	struct armed_fault faults[RP2040_FAULTS];
 	size_t fault_count;
 	struct rp2040_counters counters;
 	struct rp2040_ledger ledger;
 };
+
+/* rp2040_chip.c, rp2350.c */
+extern const struct chip chip_rp2040, chip_rp2350;
+void rp2350_init(struct rp2040 *board);
+void rp2350_enter_boot_mode(struct rp2040 *board);
+uint32_t rp2350_permits(
+	const struct rp2040 *board, uint32_t address, uint32_t length, bool writing);
+uint32_t rp2350_reboot(struct rp2040 *board);
+bool rp2350_begin(struct rp2040 *board);
+size_t rp2350_describe(const struct rp2040 *board, const uint8_t setup[8], uint8_t *bytes);
+#define RP2350_PARTITION_FIRST 16u /* sectors */
+#define RP2350_PARTITION_LAST  511u
+
+/* rp2350_boot.c, rp2040_judge.c */
+enum rp2040_boot rp2350_flash_state(const struct rp2040 *board);
+enum rp2040_boot rp2040_boot2_state(const struct rp2040 *board);
+
+/* rp2040_exec.c, rp2040_ssi.c: times in cycles of the processor, from the start of the EXEC. */
+uint64_t exec_run(struct rp2040 *board, uint32_t address);
+void ssi_reset(struct ssi *ssi);
+void ssi_settle(struct rp2040 *board);
+uint32_t ssi_read(struct rp2040 *board, uint64_t cycles, uint32_t offset);
+void ssi_write(struct rp2040 *board, uint64_t cycles, uint32_t offset, uint32_t value);
+uint32_t qspi_read(const uint32_t *words, uint32_t offset);
+void qspi_write(
+	struct rp2040 *board, uint64_t cycles, uint32_t *words, uint32_t offset, uint32_t value);
+#define CYCLES_PER_USEC 48
 
 /* rp2040.c */
 void board_event(struct rp2040 *board, enum rp2040_event_kind kind, uint32_t value);
@@ -244,6 +333,8 @@ enum packet picoboot_out(struct rp2040 *board, const uint8_t *data, size_t lengt
 enum packet picoboot_in(struct rp2040 *board, uint8_t *data, size_t *ret_length);
 
 /* rp2040_task.c */
+void task_take(struct rp2040 *board, uint64_t nsec);
+void task_fail(struct rp2040 *board, uint32_t code);
 void task_start_if_wanted(struct rp2040 *board);
 void task_advance(struct rp2040 *board);
 uint64_t task_next(const struct rp2040 *board);

@@ -9,24 +9,6 @@
 #include "emu/rp2040_parts.h"
 #include "emu/picoboot_words.h"
 
-#define ANY_LENGTH   UINT32_MAX
-#define SAME_AS_SIZE (UINT32_MAX - 1)
-
-static const struct {
-	uint8_t argument_bytes;
-	uint32_t transfer;
-} shapes[] = {
-	[PICOBOOT_EXCLUSIVE_ACCESS] = { 1, 0 },
-	[PICOBOOT_REBOOT] = { 12, ANY_LENGTH },
-	[PICOBOOT_FLASH_ERASE] = { 8, 0 },
-	[PICOBOOT_READ & 0x7f] = { 8, SAME_AS_SIZE },
-	[PICOBOOT_WRITE] = { 8, SAME_AS_SIZE },
-	[PICOBOOT_EXIT_XIP] = { 0, 0 },
-	[PICOBOOT_ENTER_CMD_XIP] = { 0, 0 },
-	[PICOBOOT_EXEC] = { 4, 0 },
-	[PICOBOOT_VECTORIZE_FLASH] = { 4, 0 },
-};
-
 static void stall_both(struct picoboot *picoboot)
 {
 	picoboot->in.halted = picoboot->out.halted = true;
@@ -47,29 +29,55 @@ static void acknowledge(struct picoboot *picoboot)
 	}
 }
 
-static uint32_t check(const struct picoboot_command *command, uint8_t argument_bytes)
+static bool fits(const struct picoboot_command *command, uint32_t wanted)
+{
+	const uint32_t *arguments = command->arguments;
+	switch (wanted) {
+	case ANY_LENGTH:
+		return true;
+	case SAME_AS_SIZE:
+		return command->transfer == arguments[1];
+	case SOME_WORDS:
+		return command->transfer <= RP2040_PAGE_BYTES && command->transfer % 4 == 0;
+	case ROWS_OF_OTP:
+		return command->transfer == (arguments[0] >> 16) * (arguments[1] & 0xff ? 2 : 4);
+	}
+	return command->transfer == wanted;
+}
+
+static uint32_t check(
+	const struct chip *chip, const struct picoboot_command *command, uint8_t argument_bytes)
 {
 	uint8_t id = command->id & 0x7f;
-	if (id == 0 || id >= ELEMENTSOF(shapes))
+	if (id == 0 || id >= chip->commands)
 		return PICOBOOT_UNKNOWN_CMD;
-	if (argument_bytes != shapes[id].argument_bytes)
+	if (argument_bytes != chip->shapes[id].argument_bytes)
 		return PICOBOOT_INVALID_CMD_LENGTH;
-	uint32_t wanted = shapes[id].transfer;
-	if (wanted == SAME_AS_SIZE)
-		wanted = command->arguments[1];
-	if (shapes[id].transfer != ANY_LENGTH && command->transfer != wanted)
+	if (!fits(command, chip->shapes[id].transfer))
 		return PICOBOOT_INVALID_TRANSFER_LENGTH;
 	return PICOBOOT_OK;
 }
 
-/* The watchdog has 24 bits, and counts two for one. */
+/* Acknowledged, or refused, at once. */
 static void reboot(struct rp2040 *board)
 {
-	uint32_t load = (board->picoboot.command.arguments[2] * 1000) & 0xffffff;
-	board->watchdog_due = board->now + load * NSEC_PER_USEC / 2;
-	board->watchdog_pc = board->picoboot.command.arguments[0];
-	board->picoboot.rebooting = true;
-	acknowledge(&board->picoboot);
+	struct picoboot *picoboot = &board->picoboot;
+	picoboot->status.code = board->chip->reboot(board);
+	if (picoboot->status.code)
+		return stall_both(picoboot);
+	picoboot->rebooting = true;
+	acknowledge(picoboot);
+}
+
+static bool takes_data(uint8_t id)
+{
+	return id == PICOBOOT_WRITE || id == PICOBOOT_OTP_WRITE;
+}
+
+static bool sends_data(uint8_t id)
+{
+	return id == (PICOBOOT_READ & 0x7f) || id == (PICOBOOT_GET_INFO & 0x7f) ||
+	       id == (PICOBOOT_OTP_READ & 0x7f);
 }
 
 static void begin_command(struct rp2040 *board)
@@ -77,13 +85,13 @@ static void begin_command(struct rp2040 *board)
 	struct picoboot *picoboot = &board->picoboot;
 	uint8_t id = picoboot->command.id & 0x7f;
 	picoboot->status.code = PICOBOOT_OK;
-	if (id == PICOBOOT_REBOOT)
+	if (id == (board->chip->owns_up ? PICOBOOT_REBOOT2 : PICOBOOT_REBOOT))
 		return reboot(board);
 	picoboot->status.in_progress = true;
 	picoboot->position = picoboot->received = 0;
 	picoboot->chunk_filled = picoboot->chunk_sent = picoboot->chunk_length = 0;
 	picoboot->has_staged = false;
-	if (id == PICOBOOT_WRITE && picoboot->command.transfer) {
+	if (takes_data(id) && picoboot->command.transfer) {
 		picoboot->out_expects = OUT_DATA;
 		return;
 	}
@@ -109,7 +117,7 @@ static void on_command(struct rp2040 *board, const uint8_t *packet, size_t lengt
 	picoboot->status = (struct picoboot_status){
 		.token = picoboot->command.token,
 		.id = packet[8],
-		.code = check(&picoboot->command, packet[9]),
+		.code = check(board->chip, &picoboot->command, packet[9]),
 	};
 	if (picoboot->status.code)
 		return stall_both(picoboot);
@@ -210,15 +218,20 @@ enum packet picoboot_poll(const struct rp2040 *board, uint8_t endpoint)
 	return PACKET_ACK;
 }
 
+static void tell_failure(struct picoboot *picoboot, uint32_t code)
+{
+	picoboot->status.code = code;
+	picoboot->status.in_progress = false;
+	picoboot->out_expects = OUT_CLOSED;
+	picoboot->in_sends = IN_CLOSED;
+}
+
 static void on_data_task_ended(struct rp2040 *board, const struct picoboot_task *task)
 {
 	struct picoboot *picoboot = &board->picoboot;
-	bool reading = (task->command.id & 0x7f) == (PICOBOOT_READ & 0x7f);
+	bool reading = sends_data(task->command.id & 0x7f);
 	if (task->result) {
-		picoboot->status.code = task->result;
-		picoboot->status.in_progress = false;
-		picoboot->out_expects = OUT_CLOSED;
-		picoboot->in_sends = IN_CLOSED;
+		tell_failure(picoboot, task->result);
 		*(reading ? &picoboot->in.halted : &picoboot->out.halted) = true;
 		return;
 	}
@@ -255,15 +268,20 @@ static void on_orphan_ended(struct rp2040 *board, const struct picoboot_task *ta
 		picoboot->in_sends = IN_ACKNOWLEDGE;
 }
 
-/* A command without data is acknowledged whether it worked or not: its result is thrown away. */
+/* The older ROM acknowledges a command without data whether it worked or not: its result is thrown
+ * away. */
 void picoboot_task_ended(struct rp2040 *board, const struct picoboot_task *task)
 {
-	if (task->orphan)
+	if (task->orphan) {
 		on_orphan_ended(board, task);
-	else if (task->command.transfer)
+	} else if (task->result && board->chip->owns_up) {
+		tell_failure(&board->picoboot, task->result);
+		stall_both(&board->picoboot);
+	} else if (task->command.transfer) {
 		on_data_task_ended(board, task);
-	else
+	} else {
 		acknowledge(&board->picoboot);
+	}
 }
 
 void picoboot_abort_flash(struct rp2040 *board)

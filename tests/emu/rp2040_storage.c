@@ -68,7 +68,7 @@ static void reply(struct storage *storage, const void *bytes, size_t length)
 static void inquiry(const struct rp2040 *board, struct storage *storage)
 {
 	uint8_t answer[36] = { 0x00, 0x80, 2, 2, 31 };
-	memcpy(answer + 8, "RPI     RP2                 ", 28);
+	memcpy(answer + 8, board->chip->inquiry, 28);
 	answer[32] = (uint8_t)('0' + board->options.rom_revision);
 	reply(storage, answer, sizeof(answer));
 }

@@ -18,22 +18,29 @@ static bool inside(uint32_t address, uint32_t length, uint32_t base, uint32_t si
 static uint8_t *memory_at(
 	const struct rp2040 *board, uint32_t address, uint32_t length, bool for_reading)
 {
-	if (inside(address, length, RP2040_XIP_SRAM_BASE, RP2040_XIP_SRAM_BYTES))
-		return board->xip_sram + (address - RP2040_XIP_SRAM_BASE);
-	if (inside(address, length, RP2040_SRAM_BASE, RP2040_SRAM_BYTES))
+	if (inside(address, length, board->chip->xip_sram_base, RP2040_XIP_SRAM_BYTES))
+		return board->xip_sram + (address - board->chip->xip_sram_base);
+	if (inside(address, length, RP2040_SRAM_BASE, board->chip->sram_bytes))
 		return board->sram + (address - RP2040_SRAM_BASE);
-	if (for_reading && inside(address, length, 0, PICOBOOT_READABLE_ROM_BYTES))
+	if (for_reading && inside(address, length, 0, board->chip->readable_rom_bytes))
 		return board->rom + address;
 	return NULL;
 }
 
 /* The ROM does not know how large the chip is. */
-static bool in_flash(uint32_t address, uint32_t length)
+static bool in_flash(const struct rp2040 *board, uint32_t address, uint32_t length)
 {
-	return inside(address, length, RP2040_FLASH_BASE, PICOBOOT_FLASH_WINDOW_BYTES);
+	return inside(address, length, RP2040_FLASH_BASE, board->chip->flash_window_bytes);
 }
 
-static void take(struct rp2040 *board, uint64_t nsec)
+static uint32_t permits(const struct rp2040 *board, uint32_t address, uint32_t length, bool writing)
+{
+	if (!board->chip->permits)
+		return PICOBOOT_OK;
+	return board->chip->permits(board, address, length, writing);
+}
+
+void task_take(struct rp2040 *board, uint64_t nsec)
 {
 	struct picoboot_task *task = &board->picoboot.task;
 	uint64_t start = task->due > board->now ? task->due : board->now;
@@ -42,18 +49,20 @@ static void take(struct rp2040 *board, uint64_t nsec)
 	board_busy(board, &board->ledger.rom_nsec, start, nsec);
 }
 
-static void fail(struct rp2040 *board, uint32_t code)
+void task_fail(struct rp2040 *board, uint32_t code)
 {
 	board->picoboot.task.result = code;
-	take(board, ROM_TASK_NSEC);
+	task_take(board, ROM_TASK_NSEC);
 }
 
-static bool falls_through(struct rp2040 *board)
+/* The last ROM of the RP2350 erases nevertheless. Of what else it does, nothing is known. */
+static bool falls_through(struct rp2040 *board, bool erasing)
 {
-	if (!board->abort_latched)
+	bool erases = erasing && board->chip->owns_up && board->options.rom_revision >= 4;
+	if (!board->flash_disturbed && (!board->abort_latched || erases))
 		return false;
 	board->counters.commands_lost_to_abort++;
-	take(board, ROM_TASK_NSEC);
+	task_take(board, ROM_TASK_NSEC);
 	return true;
 }
 
@@ -62,13 +71,16 @@ static void begin_erase(struct rp2040 *board)
 	struct picoboot_task *task = &board->picoboot.task;
 	uint32_t address = task->command.arguments[0], size = task->command.arguments[1];
 	if ((address | size) % RP2040_SECTOR_BYTES)
-		return fail(board, PICOBOOT_BAD_ALIGNMENT);
-	if (!in_flash(address, size))
-		return fail(board, PICOBOOT_INVALID_ADDRESS);
+		return task_fail(board, PICOBOOT_BAD_ALIGNMENT);
+	if (!in_flash(board, address, size))
+		return task_fail(board, PICOBOOT_INVALID_ADDRESS);
+	uint32_t refusal = permits(board, address, size, true);
+	if (refusal)
+		return task_fail(board, refusal);
 	task->length = size - task->position;
 	if (!task->length)
-		return take(board, ROM_TASK_NSEC);
-	if (falls_through(board))
+		return task_take(board, ROM_TASK_NSEC);
+	if (falls_through(board, true))
 		return;
 	task->length = RP2040_SECTOR_BYTES;
 	uint32_t offset = address - RP2040_FLASH_BASE + task->position;
@@ -80,8 +92,11 @@ static void begin_flash_chunk(struct rp2040 *board, bool reading)
 {
 	struct picoboot_task *task = &board->picoboot.task;
 	if (task->address % RP2040_PAGE_BYTES)
-		return fail(board, PICOBOOT_BAD_ALIGNMENT);
-	if (falls_through(board))
+		return task_fail(board, PICOBOOT_BAD_ALIGNMENT);
+	uint32_t refusal = permits(board, task->address, task->length, !reading);
+	if (refusal)
+		return task_fail(board, refusal);
+	if (falls_through(board, false))
 		return;
 	uint32_t offset = task->address - RP2040_FLASH_BASE;
 	if (reading) {
@@ -89,11 +104,11 @@ static void begin_flash_chunk(struct rp2040 *board, bool reading)
 		flash_read(board, PICOBOOT_SPI_READ | offset, task->page);
 		task->due = board->now + board_scaled(board, PAGE_READ_SPI_NSEC);
 		board_busy(board, &board->ledger.read_nsec, board->now, task->due - board->now);
-		return take(board, ROM_READ_NSEC);
+		return task_take(board, ROM_READ_NSEC);
 	}
 	task->due = flash_program(board, PICOBOOT_SPI_PROGRAM | offset, task->page);
 	board_busy(board, &board->ledger.program_nsec, board->now, task->due - board->now);
-	take(board, ROM_WRITE_NSEC);
+	task_take(board, ROM_WRITE_NSEC);
 }
 
 static void begin_chunk(struct rp2040 *board, bool reading)
@@ -104,15 +119,26 @@ static void begin_chunk(struct rp2040 *board, bool reading)
 	if (!reading)
 		memcpy(task->page, board->picoboot.chunk, task->length);
 	uint8_t *memory = memory_at(board, task->address, task->length, reading);
-	if (!memory && in_flash(task->address, task->length))
+	if (!memory && in_flash(board, task->address, task->length))
 		return begin_flash_chunk(board, reading);
 	if (!memory)
-		return fail(board, PICOBOOT_INVALID_ADDRESS);
+		return task_fail(board, PICOBOOT_INVALID_ADDRESS);
 	if (reading)
 		memcpy(task->page, memory, task->length);
 	else
 		memcpy(memory, task->page, task->length);
-	take(board, ROM_TASK_NSEC);
+	task_take(board, ROM_TASK_NSEC);
+}
+
+/* The worker itself jumps into the code. Nothing waits for the chip there, so nothing falls
+ * through: code that does not return takes the worker with it. */
+static void begin_execution(struct rp2040 *board)
+{
+	uint64_t nsec = exec_run(board, board->picoboot.task.command.arguments[0]);
+	if (nsec == NEVER)
+		board->picoboot.task.due = NEVER;
+	else
+		task_take(board, nsec + ROM_TASK_NSEC);
 }
 
 static void begin_step(struct rp2040 *board)
@@ -123,13 +149,17 @@ static void begin_step(struct rp2040 *board)
 	task->due = 0;
 	if (board->picoboot.rebooting) {
 		task->length = 0;
-		fail(board, PICOBOOT_REBOOTING);
+		task_fail(board, PICOBOOT_REBOOTING);
 	} else if (id == PICOBOOT_FLASH_ERASE) {
 		begin_erase(board);
 	} else if (id == PICOBOOT_WRITE || id == (PICOBOOT_READ & 0x7f)) {
 		begin_chunk(board, id != PICOBOOT_WRITE);
+	} else if (board->chip->begin && board->chip->begin(board)) {
+		return;
+	} else if (id == PICOBOOT_EXEC) {
+		begin_execution(board);
 	} else {
-		take(board, id == PICOBOOT_EXIT_XIP ? ROM_EXIT_XIP_NSEC : ROM_TASK_NSEC);
+		task_take(board, id == PICOBOOT_EXIT_XIP ? ROM_EXIT_XIP_NSEC : ROM_TASK_NSEC);
 	}
 }
 
@@ -149,14 +179,15 @@ void task_start_if_wanted(struct rp2040 *board)
 	begin_step(board);
 }
 
-/* What a command changes outside of memory and flash, once it has run. EXEC and VECTORIZE_FLASH
- * are acknowledged without effect: there is no processor here that could run their code. */
+/* What a command changes outside of memory and flash, once it has run. VECTORIZE_FLASH is
+ * acknowledged without effect: nobody here would call its functions. */
 static void apply(struct rp2040 *board, const struct picoboot_task *task)
 {
 	if (board->picoboot.rebooting || task->orphan)
 		return;
 	if (task->command.id == PICOBOOT_EXIT_XIP) {
-		board->abort_latched = false;
+		board->abort_latched = board->flash_disturbed = false;
+		ssi_reset(&board->ssi);
 	} else if (task->command.id == PICOBOOT_EXCLUSIVE_ACCESS) {
 		board->picoboot.exclusive = (uint8_t)task->command.arguments[0];
 		if (board->picoboot.exclusive == 2)
@@ -192,6 +223,8 @@ void task_hurry(struct rp2040 *board)
 {
 	struct picoboot_task *task = &board->picoboot.task;
 	uint64_t soon = board->now + board_scaled(board, ROM_TASK_NSEC);
+	if (task->due == NEVER && board->options.hang_stays)
+		return;
 	if (task->active && task->due > soon)
 		task->due = soon;
 }

@@ -24,9 +24,10 @@ static const char index_page[] = "<html><head><meta http-equiv=\"refresh\" conte
 
 static size_t info_text(const struct rp2040 *board, char *text, size_t size)
 {
-	return (size_t)snprintf(text, size,
-		"UF2 Bootloader v%u.0\nModel: Raspberry Pi RP2\nBoard-ID: RPI-RP2\n",
-		board->options.rom_revision);
+	unsigned version = board->chip->info_version;
+	return (size_t)snprintf(text, size, "UF2 Bootloader v%u.0\nModel: %s\nBoard-ID: %s\n",
+		version ? version : board->options.rom_revision, board->chip->model,
+		board->chip->board_id);
 }
 
 static void put_le16(uint8_t *bytes, unsigned value)
@@ -62,7 +63,8 @@ static void boot_sector(const struct rp2040 *board, uint8_t *sector)
 	put_le32(sector + 32, SECTORS - PARTITION_START);
 	sector[38] = 0x29;
 	put_le32(sector + 39, board->storage.volume_serial);
-	memcpy(sector + 43, "RPI-RP2    FAT16   ", 19);
+	memcpy(sector + 43, board->chip->volume_label, 11);
+	memcpy(sector + 54, "FAT16   ", 8);
 	put_le16(sector + 510, 0xaa55);
 }
 
@@ -88,7 +90,7 @@ void volume_sector(const struct rp2040 *board, uint32_t lba, uint8_t sector[512]
 	} else if (lba == FIRST_FAT || lba == FIRST_FAT + FAT_SECTORS) {
 		memcpy(sector, fat_start, sizeof(fat_start));
 	} else if (lba == ROOT_DIRECTORY) {
-		directory_entry(sector, "RPI-RP2    ", ATTRIBUTE_LABEL, 0, 0);
+		directory_entry(sector, board->chip->volume_label, ATTRIBUTE_LABEL, 0, 0);
 		directory_entry(
 			sector + 32, "INDEX   HTM", ATTRIBUTE_READ_ONLY, 2, sizeof(index_page) - 1);
 		directory_entry(sector + 64, "INFO_UF2TXT", ATTRIBUTE_READ_ONLY, 3, info_bytes);

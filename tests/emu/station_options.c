@@ -40,8 +40,16 @@ static const char *const touch_names[] = {
 	[RP2040_TOUCH_NONE] = "none",
 };
 
+static const char *const chip_names[] = {
+	[RP2040_CHIP_RP2040] = "rp2040",
+	[RP2040_CHIP_RP2350] = "rp2350",
+};
+
 static const char *const command_names[] = { "any", "exclusive", "reboot", "erase", "read", "write",
-	"exit-xip", "enter-xip", "exec", "vectorize" };
+	"exit-xip", "enter-xip", "exec", "vectorize", "reboot2", "get-info", "otp-read",
+	"otp-write" };
+static const uint8_t command_ids[] = { 0x00, 0x01, 0x02, 0x03, 0x84, 0x05, 0x06, 0x07, 0x08, 0x09,
+	0x0a, 0x8b, 0x8c, 0x0d };
 
 static int index_of(const char *const *names, size_t count, const char *name)
 {
@@ -98,6 +106,16 @@ static bool unique_id(const char *text, uint8_t id[8])
 	for (int byte = 0; byte < 8; byte++)
 		id[byte] = (uint8_t)(value >> (56 - 8 * byte));
 	return !*end;
+}
+
+/* "none" is a chip that leaves the line high when it is asked. */
+static bool set_id(struct rp2040_options *options, const char *text)
+{
+	options->unique_id_given = true;
+	if (strcmp(text, "none") != 0)
+		return unique_id(text, options->unique_id);
+	memset(options->unique_id, 0xff, sizeof(options->unique_id));
+	return true;
 }
 
 int options_read_file(const char *path, uint8_t **ret_bytes, size_t *ret_length)
@@ -160,6 +178,10 @@ static bool set_number(struct rp2040_options *options, const char *key, uint64_t
 		options->disable_mask = (unsigned)value;
 	else if (!strcmp(key, "speed"))
 		options->speed = (unsigned)value;
+	else if (!strcmp(key, "partitions"))
+		options->partitions = value;
+	else if (!strcmp(key, "hang_stays"))
+		options->hang_stays = value;
 	else if (!strcmp(key, "stray_ack"))
 		options->without_stray_ack = !value;
 	else if (!strcmp(key, "application_vendor"))
@@ -180,7 +202,12 @@ static bool set_option(
 	if (set_text(options, key, value))
 		return true;
 	if (!strcmp(key, "id"))
-		return unique_id(value, options->unique_id);
+		return set_id(options, value);
+	if (!strcmp(key, "chip")) {
+		int chip = index_of(chip_names, ELEMENTSOF(chip_names), value);
+		options->chip = chip < 0 ? RP2040_CHIP_RP2040 : (enum rp2040_chip)chip;
+		return chip >= 0;
+	}
 	if (!strcmp(key, "touch")) {
 		int touch = index_of(touch_names, ELEMENTSOF(touch_names), value);
 		options->touch = touch < 0 ? RP2040_TOUCH_SDK : (enum rp2040_touch)touch;
@@ -252,7 +279,7 @@ static bool set_fault_option(struct rp2040_fault *fault, const char *key, const 
 	}
 	if (!strcmp(key, "command")) {
 		int command = index_of(command_names, ELEMENTSOF(command_names), value);
-		fault->command = (uint8_t)(command == 4 ? 0x84 : command);
+		fault->command = command < 0 ? 0 : command_ids[command];
 		return command >= 0;
 	}
 	return number(value, &parsed) && set_fault_number(fault, key, parsed);

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "emu/picoboot_words.h"
 #include "emu/station_parts.h"
 
 #define AWAIT_MSEC 10000
@@ -77,7 +78,8 @@ static void write_counters(FILE *json, const struct rp2040 *board)
 	fprintf(json,
 		",\"commands\":%llu,\"sectors_erased\":%llu,\"pages_programmed\":%llu,"
 		"\"pages_overprogrammed\":%llu,\"bytes_read\":%llu,\"bulk_bytes\":%llu,"
-		"\"control_requests\":%llu,\"interface_resets\":%llu,\"bus_resets\":%llu",
+		"\"control_requests\":%llu,\"interface_resets\":%llu,\"bus_resets\":%llu,"
+		"\"executions\":%llu,\"otp_writes\":%llu",
 		(unsigned long long)counters->commands,
 		(unsigned long long)counters->sectors_erased,
 		(unsigned long long)counters->pages_programmed,
@@ -85,7 +87,8 @@ static void write_counters(FILE *json, const struct rp2040 *board)
 		(unsigned long long)counters->bytes_read, (unsigned long long)counters->bulk_bytes,
 		(unsigned long long)counters->control_requests,
 		(unsigned long long)counters->interface_resets,
-		(unsigned long long)counters->bus_resets);
+		(unsigned long long)counters->bus_resets, (unsigned long long)counters->executions,
+		(unsigned long long)counters->commands_by_id[PICOBOOT_OTP_WRITE]);
 	fprintf(json, ",\"busy_nsec\":%llu,\"flash_nsec\":%llu,\"wire_nsec\":%llu",
 		(unsigned long long)ledger->union_nsec,
 		(unsigned long long)(ledger->erase_nsec + ledger->program_nsec + ledger->read_nsec),

@@ -62,6 +62,8 @@ static void write_properties(
 	fprintf(text, "E: ID_PATH=%s%s\n", UDEV_RECORD_ID_PATH, place);
 	if (vendor == 0x2e8a && product == 0x0003)
 		fprintf(text, "E: ID_PLUGFLASH=rp2040-boot\n");
+	else if (vendor == 0x2e8a && product == 0x000f)
+		fprintf(text, "E: ID_PLUGFLASH=rp2350-boot\n");
 }
 
 static void write_attributes(
