@@ -28,10 +28,12 @@ static void on_board_event(void *context, const struct rp2040_event *event)
 	story->erases += !is_program;
 	story->programs += is_program;
 	uint8_t *flash = flash_of(story);
-	if (is_program && event->value == STORY_START) {
+	if (is_program && event->value == STORY_START + story->boot_page) {
 		story->boot_page_programmed = true;
 		/* The last act: all the rest must be there. */
-		if (memcmp(flash + 256, story->bytes + 256, story->length - 256) != 0)
+		size_t behind = story->boot_page + 256;
+		if (memcmp(flash, story->bytes, story->boot_page) != 0 ||
+			memcmp(flash + behind, story->bytes + behind, story->length - behind) != 0)
 			fail_msg("the boot page is programmed before the rest is right");
 		return;
 	}
@@ -61,12 +63,19 @@ static int on_progress(
 	return phase == PHASE_WRITE && is_enough ? -ECANCELED : 0;
 }
 
+uint8_t *story_make_bin(enum rp2040_chip kind, size_t length, uint32_t seed)
+{
+	return kind == RP2040_CHIP_RP2350 ? make_rp2350_bin(length, seed) : make_bin(length, seed);
+}
+
 struct story *story_new(const struct rp2040_options *options, size_t image_bytes, uint32_t seed)
 {
 	story_free(current);
 	struct story *story = current = calloc(1, sizeof *story);
 	assert_non_null(story);
-	uint8_t *bytes = make_bin(image_bytes, seed);
+	story->kind = options ? options->chip : RP2040_CHIP_RP2040;
+	story->boot_page = story->kind == RP2040_CHIP_RP2350 ? MADE_RP2350_BLOCK & ~255u : 0;
+	uint8_t *bytes = story_make_bin(story->kind, image_bytes, seed);
 	story_set_image(story, bytes, image_bytes);
 	free(bytes);
 
@@ -132,7 +141,8 @@ static void write_and_restart(struct story *story, const struct backend *backend
 static struct visit make_visit(struct story *story, bool force, bool restart)
 {
 	struct visit visit = { 0 };
-	const struct backend *backend = backend_for_mode(MODE_RP2040_BOOT);
+	const struct backend *backend = backend_for_mode(
+		story->kind == RP2040_CHIP_RP2350 ? MODE_RP2350_BOOT : MODE_RP2040_BOOT);
 	struct backend_watch watch = { .on_progress = on_progress, .context = story };
 	struct usb_address address = bench_address(story->board);
 	struct backend_session *session = NULL;

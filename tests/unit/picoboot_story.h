@@ -20,6 +20,8 @@ struct story {
 	uint8_t *bytes; /* the image to be written */
 	size_t length;
 	struct image *image;
+	enum rp2040_chip kind;
+	uint32_t boot_page; /* its offset in the image */
 	uint8_t *before; /* the flash as it was when the board came */
 	size_t flash_bytes;
 
@@ -37,6 +39,9 @@ struct story {
 	uint64_t last_call_nsec, longest_silence_nsec;
 };
 
+/* An image that this chip would start; the caller frees it. */
+uint8_t *story_make_bin(enum rp2040_chip kind, size_t length, uint32_t seed);
+
 struct visit {
 	int result; /* of the step that failed, or 0 */
 	bool is_open, is_probed, is_restarted;
@@ -46,7 +51,7 @@ struct visit {
 	uint64_t open_nsec, probe_nsec, write_nsec;
 };
 
-/* A board with `old` in its flash (NULL: as the options say) and an image made from `seed`. */
+/* A board (NULL: a blank RP2040) and an image for it made from `seed`. */
 struct story *story_new(const struct rp2040_options *options, size_t image_bytes, uint32_t seed);
 struct story *story_free(struct story *story);
 DEFINE_CLEANUP(struct story *, story_free)

@@ -2,7 +2,8 @@
 /*
  * Faults by the hundred, each from a seed: cables pulled and power cut at any moment, endpoints
  * that halt and wires that fail at any byte. After each the board is safe, and a replug and one
- * more visit end in a flashed board. The witness of picoboot_story.h looks on.
+ * more visit end in a flashed board. The witness of picoboot_story.h looks on. All of it for either
+ * chip: the state of a test says which.
  */
 #include "unit/picoboot_story.h"
 
@@ -25,11 +26,11 @@ static uint32_t random_below(uint32_t *state, uint32_t limit)
 }
 
 /* Boards that were blank, held another application, held almost this one, or noise. */
-static struct story *story_of_seed(uint32_t seed)
+static struct story *story_of_seed(enum rp2040_chip kind, uint32_t seed)
 {
-	_cleanup_(freep) uint8_t *old = make_bin(IMAGE_BYTES, seed + 1000);
-	_cleanup_(freep) uint8_t *wanted = make_bin(IMAGE_BYTES, seed);
-	struct rp2040_options options = { .seed = seed };
+	_cleanup_(freep) uint8_t *old = story_make_bin(kind, IMAGE_BYTES, seed + 1000);
+	_cleanup_(freep) uint8_t *wanted = story_make_bin(kind, IMAGE_BYTES, seed);
+	struct rp2040_options options = { .chip = kind, .seed = seed };
 	if (seed % 4 == 1 || seed % 4 == 2) {
 		options.image = seed % 4 == 1 ? old : wanted;
 		options.image_bytes = IMAGE_BYTES;
@@ -41,22 +42,28 @@ static struct story *story_of_seed(uint32_t seed)
 	return story;
 }
 
+static enum rp2040_chip kind_of(void **test)
+{
+	return *(const enum rp2040_chip *)*test;
+}
+
 struct tally {
+	enum rp2040_chip kind;
 	unsigned fired, finished, untouched, fell_back, recoveries;
 };
 
 static void tell(const char *what, unsigned seeds, const struct tally *tally)
 {
 	print_message(
-		"# %s: %u seeds, %u fired, %u visits finished all the same, %u left untouched, "
+		"# %s %s: %u seeds, %u fired, %u visits finished all the same, %u left untouched, "
 		"%u fell back to boot mode, %u recoveries\n",
-		what, seeds, tally->fired, tally->finished, tally->untouched, tally->fell_back,
-		tally->recoveries);
+		tally->kind == RP2040_CHIP_RP2350 ? "RP2350" : "RP2040", what, seeds, tally->fired,
+		tally->finished, tally->untouched, tally->fell_back, tally->recoveries);
 }
 
 static void disturb(uint32_t seed, const struct rp2040_fault *fault, struct tally *tally)
 {
-	_cleanup_(story_freep) struct story *story = story_of_seed(seed);
+	_cleanup_(story_freep) struct story *story = story_of_seed(tally->kind, seed);
 	int number = bench_fault(story->board, fault);
 	assert_true(number >= 0);
 	struct visit visit = story_visit(story, false);
@@ -74,10 +81,9 @@ static void disturb(uint32_t seed, const struct rp2040_fault *fault, struct tall
 	story_expect_cured_by_replug(story);
 }
 
-static void a_cable_may_be_pulled_at_any_moment(void **unused)
+static void a_cable_may_be_pulled_at_any_moment(void **test)
 {
-	(void)unused;
-	struct tally tally = { 0 };
+	struct tally tally = { .kind = kind_of(test) };
 	for (uint32_t seed = 1; seed <= UNPLUG_SEEDS; seed++) {
 		uint32_t state = seed * 2654435761u;
 		disturb(seed,
@@ -92,17 +98,17 @@ static void a_cable_may_be_pulled_at_any_moment(void **unused)
 	assert_true(tally.fired > UNPLUG_SEEDS / 2 && tally.fell_back > 0);
 }
 
-static void a_cable_may_be_pulled_around_the_last_act(void **unused)
+static void a_cable_may_be_pulled_around_the_last_act(void **test)
 {
-	(void)unused;
-	struct tally tally = { 0 };
+	uint32_t boot_page = kind_of(test) == RP2040_CHIP_RP2350 ? MADE_RP2350_BLOCK & ~255u : 0;
+	struct tally tally = { .kind = kind_of(test) };
 	for (uint32_t seed = 1; seed <= 100; seed++) {
 		uint32_t state = seed * 2246822519u;
 		disturb(seed,
 			&(struct rp2040_fault){
 				.kind = RP2040_FAULT_UNPLUG,
 				.trigger = RP2040_AT_PAGE,
-				.address = STORY_START,
+				.address = STORY_START + boot_page,
 				.after_nsec = random_below(&state, 3000000),
 			},
 			&tally);
@@ -111,10 +117,9 @@ static void a_cable_may_be_pulled_around_the_last_act(void **unused)
 	assert_true(tally.fired > 30 && tally.fell_back > 10 && tally.finished > 10);
 }
 
-static void the_power_may_fail_at_any_moment(void **unused)
+static void the_power_may_fail_at_any_moment(void **test)
 {
-	(void)unused;
-	struct tally tally = { 0 };
+	struct tally tally = { .kind = kind_of(test) };
 	for (uint32_t seed = 1; seed <= 100; seed++) {
 		uint32_t state = seed * 3266489917u;
 		disturb(seed,
@@ -129,9 +134,8 @@ static void the_power_may_fail_at_any_moment(void **unused)
 	tell("power cycled", 100, &tally);
 }
 
-static void any_byte_may_meet_a_fault(void **unused)
+static void any_byte_may_meet_a_fault(void **test)
 {
-	(void)unused;
 	static const struct {
 		enum rp2040_fault_kind kind;
 		uint8_t endpoint;
@@ -144,7 +148,7 @@ static void any_byte_may_meet_a_fault(void **unused)
 		{ RP2040_FAULT_FLIP_BIT, 0 },
 		{ RP2040_FAULT_LOST_ERASE, 0 },
 	};
-	struct tally tally = { 0 };
+	struct tally tally = { .kind = kind_of(test) };
 	for (uint32_t seed = 1; seed <= BYTE_SEEDS; seed++) {
 		uint32_t state = seed * 668265263u;
 		size_t kind = random_below(&state, ELEMENTSOF(kinds));
@@ -164,12 +168,11 @@ static void any_byte_may_meet_a_fault(void **unused)
 	assert_true(tally.fired > BYTE_SEEDS / 2 && tally.finished > BYTE_SEEDS / 2);
 }
 
-static void faults_may_come_in_pairs(void **unused)
+static void faults_may_come_in_pairs(void **test)
 {
-	(void)unused;
 	unsigned finished = 0, recoveries = 0;
 	for (uint32_t seed = 1; seed <= 100; seed++) {
-		_cleanup_(story_freep) struct story *story = story_of_seed(seed);
+		_cleanup_(story_freep) struct story *story = story_of_seed(kind_of(test), seed);
 		uint32_t state = seed * 374761393u;
 		for (unsigned i = 0; i < 4; i++) {
 			bool is_stall = random_below(&state, 2);
@@ -194,14 +197,18 @@ static void faults_may_come_in_pairs(void **unused)
 	assert_true(finished > 90);
 }
 
+#define BOTH(story) \
+	cmocka_unit_test_prestate(story, &rp2040), cmocka_unit_test_prestate(story, &rp2350)
+
 int main(void)
 {
+	static enum rp2040_chip rp2040 = RP2040_CHIP_RP2040, rp2350 = RP2040_CHIP_RP2350;
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_cable_may_be_pulled_at_any_moment),
-		cmocka_unit_test(a_cable_may_be_pulled_around_the_last_act),
-		cmocka_unit_test(the_power_may_fail_at_any_moment),
-		cmocka_unit_test(any_byte_may_meet_a_fault),
-		cmocka_unit_test(faults_may_come_in_pairs),
+		BOTH(a_cable_may_be_pulled_at_any_moment),
+		BOTH(a_cable_may_be_pulled_around_the_last_act),
+		BOTH(the_power_may_fail_at_any_moment),
+		BOTH(any_byte_may_meet_a_fault),
+		BOTH(faults_may_come_in_pairs),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
