@@ -49,6 +49,11 @@ class Story(unittest.TestCase):
     def state(self, place=1):
         return self.bench.ask("state", place)
 
+    def position_of(self, words):
+        """Behind the first line with these words."""
+        self.rig.said.wait(words)
+        return next(i for i, line in enumerate(self.rig.said.lines) if words in line) + 1
+
     # ---- what is expected
 
     def assert_ends(self, outcome, place=1, since=0):

@@ -69,10 +69,6 @@ class Resuming(Story):
         self.assert_ends("flashed", since=self.position_of("job 1 interrupted"))
         self.assert_holds_the_image()
 
-    def position_of(self, words):
-        self.rig.said.wait(words)
-        return next(i for i, line in enumerate(self.rig.said.lines) if words in line) + 1
-
 
 class Budgets(Story):
     def given_a_limited_bench(self, limits, more=""):

@@ -243,9 +243,12 @@ static struct policy *example(const char *name)
 	return policy;
 }
 
-static enum verdict decide(const struct policy *policy, const char *place, const char **ret_rule)
+/* An RP2040 in boot mode whose flash chip has this id ("": it has none). */
+static enum verdict decide(const struct policy *policy, const char *place, const char *id,
+	const char **ret_rule)
 {
-	static const struct board_facts facts = { .chip = CHIP_RP2040 };
+	struct board_facts facts = { .chip = CHIP_RP2040 };
+	strcpy(facts.unique_id, id);
 	struct device device = {
 		.place = (char *)place,
 		.port = (char *)"1-1",
@@ -265,26 +268,32 @@ static void the_bench_example_flashes_its_ports_and_ignores_the_rest(void **stat
 	(void)state;
 	_cleanup_(policy_freep) struct policy *policy = example("bench-hold-boot-and-plug.conf");
 	const char *rule;
-	assert_int_equal(decide(policy, "pci-0000:00:14.0-usb-0:2.3", &rule), VERDICT_FLASH);
+	assert_int_equal(decide(policy, "pci-0000:00:14.0-usb-0:2.3", "", &rule), VERDICT_FLASH);
 	assert_string_equal(rule, "bench");
-	assert_int_equal(decide(policy, "pci-0000:00:14.0-usb-0:3", &rule), VERDICT_IGNORE);
+	assert_int_equal(decide(policy, "pci-0000:00:14.0-usb-0:3", "", &rule), VERDICT_IGNORE);
 }
 
-static void the_printer_example_never_flashes_an_unknown_socket(void **state)
+static void the_printer_example_flashes_its_board_and_no_other(void **state)
 {
 	(void)state;
 	_cleanup_(policy_freep) struct policy *policy = example("klipper-printer.conf");
 	const char *rule;
-	assert_int_not_equal(decide(policy, "platform-elsewhere-usb-0:9", &rule), VERDICT_FLASH);
+	const char *place = "platform-elsewhere-usb-0:9";
+	assert_int_equal(decide(policy, place, "4E5354303A0B9C17", &rule), VERDICT_FLASH);
+	assert_string_equal(rule, "eddy");
+	assert_int_equal(decide(policy, place, "504450610847861C", &rule), VERDICT_IGNORE);
+	assert_int_equal(decide(policy, place, "", &rule), VERDICT_UNKNOWN);
 	assert_int_equal(policy->board_count, 3);
 }
 
 static void the_example_named_in_the_journal_exists(void **state)
 {
 	(void)state;
-	const char *path = judge_example(MODE_RP2040_BOOT);
-	_cleanup_(freep) char *source = text_format("policies%s", strrchr(path, '/'));
-	assert_int_equal(access(source, R_OK), 0);
+	for (enum board_mode mode = MODE_NONE + 1; mode < _MODE_MAX; mode++) {
+		const char *path = judge_example(mode);
+		_cleanup_(freep) char *source = text_format("policies%s", strrchr(path, '/'));
+		assert_int_equal(access(source, R_OK), 0);
+	}
 }
 
 #define STORY(function) cmocka_unit_test_setup_teardown(function, shelf_new, shelf_free)
@@ -303,7 +312,7 @@ int main(void)
 		cmocka_unit_test(no_directory_is_an_empty_policy),
 		STORY(a_name_that_is_no_text_is_refused),
 		cmocka_unit_test(the_bench_example_flashes_its_ports_and_ignores_the_rest),
-		cmocka_unit_test(the_printer_example_never_flashes_an_unknown_socket),
+		cmocka_unit_test(the_printer_example_flashes_its_board_and_no_other),
 		cmocka_unit_test(the_example_named_in_the_journal_exists),
 	};
 	return cmocka_run_group_tests_name("rulebook", tests, NULL, NULL);
