@@ -5,89 +5,21 @@
  * it would start.
  */
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
-#include "unit/emu_talker.h"
+#include "unit/emu_rp2350_talker.h"
 
-enum { EXEC = 0x08, VECTORIZE, REBOOT2, OTP_WRITE = 0x0d, GET_INFO = 0x8b, OTP_READ };
-enum { A2 = 2, A4 = 4 };
+enum { EXEC = 0x08, VECTORIZE, OTP_WRITE = 0x0d, GET_INFO = 0x8b, OTP_READ };
+enum { A4 = 4 };
 
-#define RAM       0x20000000u
-#define PARTITION 0x10000u
 #define ID                                                     \
 	{                                                      \
 		0x01, 0x23, 0xab, 0xcd, 0x45, 0x67, 0x89, 0xef \
 	}
-#define ID_TEXT "0123ABCD456789EF"
-
-#define MARK_START 0xffffded3
-#define ARM        0x10210142
-#define RISCV      0x11010142
-#define LAST(n)    (0xff | (n) << 8)
-#define MARK_END   0xab123579
-
-static struct talker *begin(void **state, struct rp2040_options options)
-{
-	static struct talker talker;
-	options.chip = RP2040_CHIP_RP2350;
-	memcpy(options.unique_id, (const uint8_t[8])ID, 8);
-	talker_set_up_with(&talker, &options);
-	*state = &talker;
-	assert_int_equal(talker_open_board(&talker), 0);
-	return &talker;
-}
-
-/* The same with the flash at hand. */
-static struct talker *begin_well(void **state, struct rp2040_options options)
-{
-	struct talker *talker = begin(state, options);
-	assert_int_equal(talker_simple(talker, EXIT_XIP), 0);
-	return talker;
-}
+#define RP2350_ID_TEXT "0123ABCD456789EF"
 
 static const struct rp2040_options plain;
 static const struct rp2040_options partitioned = { .partitions = true };
-
-static void put_words(uint8_t *to, const uint32_t *words, size_t count)
-{
-	for (size_t index = 0; index < 4 * count; index++)
-		to[index] = (uint8_t)(words[index / 4] >> 8 * (index % 4));
-}
-
-static void make_program(uint8_t *bytes, size_t length, uint32_t type)
-{
-	const uint32_t block[] = { MARK_START, type, LAST(1), 0, MARK_END };
-	for (size_t index = 0; index < length; index++)
-		bytes[index] = (uint8_t)(index * 5 + index / 256);
-	put_words(bytes, (uint32_t[2]){ 0x20082000, 0x100001f7 }, 2);
-	put_words(bytes + 0x110, block, ELEMENTSOF(block));
-}
-
-static void assert_string_is(struct talker *talker, uint16_t index, const char *text)
-{
-	uint8_t bytes[255];
-	char seen[127] = { 0 };
-	int length = usb_control(
-		talker->device, 0x80, 6, (uint16_t)(0x300 | index), 0x409, bytes, 255, 100);
-	for (int at = 2; at < length; at += 2)
-		seen[at / 2 - 1] = (char)bytes[at];
-	assert_string_equal(seen, text);
-}
-
-/* A refusal: the code, both endpoints halted and no acknowledgement. Then all is well again. */
-static void assert_refused(struct talker *talker, uint32_t code)
-{
-	uint32_t seen;
-	bool in_progress;
-	talker_get_status(talker, &seen, &in_progress);
-	assert_int_equal(seen, code);
-	assert_false(in_progress);
-	assert_true(talker_is_halted(talker, OUT));
-	assert_true(talker_is_halted(talker, IN));
-	assert_int_equal(usb_clear_halt(talker->device, IN), 0);
-	assert_int_equal(usb_clear_halt(talker->device, OUT), 0);
-}
 
 /* --- identity ---------------------------------------------------------------------------- */
 
@@ -96,7 +28,7 @@ static void test_descriptors(void **state)
 	static const uint8_t device[18] = { 0x12, 0x01, 0x10, 0x02, 0, 0, 0, 0x40, 0x8a, 0x2e, 0x0f,
 		0, 0, 0x01, 1, 2, 3, 1 };
 	static const uint8_t head[9] = { 9, 2, 55, 0, 2, 1, 0, 0x80, 0x19 };
-	struct talker *talker = begin(state, plain);
+	struct talker *talker = rp2350_begin_raw(state, plain);
 	uint8_t bytes[64];
 	const uint8_t *configuration;
 	size_t length;
@@ -105,17 +37,17 @@ static void test_descriptors(void **state)
 	assert_int_equal(usb_configuration(talker->device, &configuration, &length), 0);
 	assert_int_equal(length, 55);
 	assert_memory_equal(configuration, head, 9);
-	assert_string_is(talker, 1, "Raspberry Pi");
-	assert_string_is(talker, 2, "RP2350 Boot");
-	assert_string_is(talker, 3, ID_TEXT);
-	assert_string_is(talker, 4, "");
+	rp2350_assert_string(talker, 1, "Raspberry Pi");
+	rp2350_assert_string(talker, 2, "RP2350 Boot");
+	rp2350_assert_string(talker, 3, RP2350_ID_TEXT);
+	rp2350_assert_string(talker, 4, "");
 }
 
 static void test_descriptors_for_another_system(void **state)
 {
 	static const uint8_t start[] = { 5, 15, 33, 0, 1, 28, 16, 5, 0, 0xdf, 0x60, 0xdd, 0xd8 };
 	static const uint8_t end[] = { 0x9f, 0, 0, 3, 6, 0xa6, 0, 1, 0 };
-	struct talker *talker = begin(state, plain);
+	struct talker *talker = rp2350_begin_raw(state, plain);
 	uint8_t bytes[255];
 	assert_int_equal(usb_control(talker->device, 0x80, 6, 0xf00, 0, bytes, 255, 100), 33);
 	assert_memory_equal(bytes, start, sizeof(start));
@@ -144,25 +76,25 @@ static void test_without_mass_storage(void **state)
 static void test_memory(void **state)
 {
 	static uint8_t bytes[512], back[512];
-	struct talker *talker = begin(state, plain);
+	struct talker *talker = rp2350_begin_raw(state, plain);
 	memset(bytes, 0x5a, sizeof(bytes));
 	assert_int_equal(talker_read_at(talker, 0x10, back, 4), 0);
 	assert_memory_equal(back, "Mu\2\2", 4);
 	assert_int_equal(talker_read_at(talker, 0x7d00, back, 256), 0);
 	assert_int_equal(talker_read_at(talker, 0x7d01, back, 256), -EPIPE);
-	assert_refused(talker, 4);
-	static const uint32_t places[] = { RAM + 0x81e00, 0x13fffe00, 0x13ffc000 };
+	rp2350_assert_refused(talker, 4);
+	static const uint32_t places[] = { RP2350_RAM + 0x81e00, 0x13fffe00, 0x13ffc000 };
 	for (size_t index = 0; index < ELEMENTSOF(places); index++) {
 		memset(back, 0, sizeof(back));
 		assert_int_equal(talker_write_at(talker, places[index], bytes, 512), 0);
 		assert_int_equal(talker_read_at(talker, places[index], back, 512), 0);
 		assert_memory_equal(back, bytes, 512);
 	}
-	static const uint32_t others[] = { RAM + 0x82000, 0x13ffbf00, 0x14000000, 0x15000000,
+	static const uint32_t others[] = { RP2350_RAM + 0x82000, 0x13ffbf00, 0x14000000, 0x15000000,
 		0x12000000 };
 	for (size_t index = 0; index < ELEMENTSOF(others); index++) {
 		talker_write_at(talker, others[index], bytes, 256);
-		assert_refused(talker, 4);
+		rp2350_assert_refused(talker, 4);
 	}
 }
 
@@ -172,7 +104,7 @@ static void test_the_drive(void **state)
 		6, 0x12, 0, 0, 0, 36 };
 	static const uint8_t info[31] = { 'U', 'S', 'B', 'C', 2, 0, 0, 0, 0, 2, 0, 0, 0x80, 0, 10,
 		0x28, 0, 0, 0, 0x01, 0x2c, 0, 0, 1 };
-	struct talker *talker = begin(state, plain);
+	struct talker *talker = rp2350_begin_raw(state, plain);
 	uint8_t bytes[512] = { 0 };
 	assert_int_equal(usb_claim(talker->device, 0), 0);
 	assert_int_equal(talker_bulk(talker, 0x02, (void *)inquiry, 31, 100), 31);
@@ -191,15 +123,15 @@ static void test_the_drive(void **state)
 static void test_failures_are_owned_up_to(void **state)
 {
 	static uint8_t page[256];
-	struct talker *talker = begin_well(state, plain);
+	struct talker *talker = rp2350_begin_well(state, plain);
 	assert_int_equal(talker_erase(talker, FLASH + 256, 4096), -EPIPE);
-	assert_refused(talker, 5);
-	assert_int_equal(talker_erase(talker, RAM, 4096), -EPIPE);
-	assert_refused(talker, 4);
+	rp2350_assert_refused(talker, 5);
+	assert_int_equal(talker_erase(talker, RP2350_RAM, 4096), -EPIPE);
+	rp2350_assert_refused(talker, 4);
 	talker_write_at(talker, FLASH + 1, page, sizeof(page));
-	assert_refused(talker, 5);
+	rp2350_assert_refused(talker, 5);
 	assert_int_equal(talker_read_at(talker, FLASH + 1, page, sizeof(page)), -EPIPE);
-	assert_refused(talker, 5);
+	rp2350_assert_refused(talker, 5);
 	assert_int_equal(talker_counters(talker)->sectors_erased, 0);
 	assert_int_equal(talker_simple(talker, EXIT_XIP), 0);
 }
@@ -209,13 +141,13 @@ static void test_commands_of_the_older_chip(void **state)
 	static const struct {
 		uint8_t id, size;
 	} old[] = { { REBOOT, 12 }, { EXEC, 4 }, { VECTORIZE, 4 } };
-	struct talker *talker = begin_well(state, plain);
+	struct talker *talker = rp2350_begin_well(state, plain);
 	for (size_t index = 0; index < ELEMENTSOF(old); index++) {
-		const uint32_t arguments[4] = { RAM, 0, 10 };
+		const uint32_t arguments[4] = { RP2350_RAM, 0, 10 };
 		assert_int_equal(
 			talker_talk(talker, old[index].id, old[index].size, arguments, NULL, 0),
 			-EPIPE);
-		assert_refused(talker, 1);
+		rp2350_assert_refused(talker, 1);
 	}
 	bench_advance(talker->bench, NSEC_PER_SEC);
 	assert_int_equal(rp2040_mode(bench_rp2040(talker->board)), RP2040_BOOT);
@@ -230,25 +162,25 @@ static void test_checks_of_a_command(void **state)
 	} bad[] = { { 0x0e, 0, 0, 1 }, { 0x00, 0, 0, 1 }, { REBOOT2, 12, 0, 2 },
 		{ REBOOT2, 16, 4, 3 }, { GET_INFO, 15, 64, 2 }, { GET_INFO, 16, 260, 3 },
 		{ GET_INFO, 16, 62, 3 }, { OTP_READ, 5, 6, 3 }, { OTP_WRITE, 4, 8, 2 } };
-	struct talker *talker = begin_well(state, plain);
+	struct talker *talker = rp2350_begin_well(state, plain);
 	for (size_t index = 0; index < ELEMENTSOF(bad); index++) {
 		talker_send_command(talker, bad[index].id, bad[index].size, bad[index].transfer,
 			(uint32_t[4]){ 2 << 16 });
-		assert_refused(talker, bad[index].code);
+		rp2350_assert_refused(talker, bad[index].code);
 	}
 }
 
 static void test_an_erase_beyond_what_is_known_of_flash(void **state)
 {
 	struct talker *talker =
-		begin_well(state, (struct rp2040_options){ .flash_bytes = 16u << 20 });
+		rp2350_begin_well(state, (struct rp2040_options){ .flash_bytes = 16u << 20 });
 	assert_int_equal(talker_erase(talker, FLASH + 0xfff000, 4096), 0);
 	assert_int_equal(talker_erase(talker, FLASH + 0xfff000, 8192), -EPIPE);
-	assert_refused(talker, 10);
+	rp2350_assert_refused(talker, 10);
 	assert_int_equal(talker_erase(talker, FLASH + 0x1000000, 4096), -EPIPE);
-	assert_refused(talker, 10);
+	rp2350_assert_refused(talker, 10);
 	assert_int_equal(talker_erase(talker, FLASH + 0x1fff000, 8192), -EPIPE);
-	assert_refused(talker, 4);
+	rp2350_assert_refused(talker, 4);
 	assert_int_equal(talker_counters(talker)->sectors_erased, 1);
 }
 
@@ -258,7 +190,7 @@ static void test_first_revision_without_exit_xip(void **state)
 {
 	static uint8_t image[256], back[256];
 	memset(image, 0xa5, sizeof(image));
-	struct talker *talker = begin(
+	struct talker *talker = rp2350_begin_raw(
 		state, (struct rp2040_options){ .image = image, .image_bytes = sizeof(image) });
 	uint64_t since = bench_now_nsec(talker->bench);
 	assert_int_equal(talker_erase(talker, FLASH, 65536), 0);
@@ -279,7 +211,7 @@ static void test_first_revision_without_exit_xip(void **state)
 static void test_last_revision_without_exit_xip(void **state)
 {
 	static uint8_t image[256];
-	struct talker *talker = begin(
+	struct talker *talker = rp2350_begin_raw(
 		state, (struct rp2040_options){
 			       .image = image, .image_bytes = sizeof(image), .rom_revision = A4 });
 	uint8_t back[4];
@@ -306,7 +238,7 @@ static int get_info(
 
 static void test_system_info(void **state)
 {
-	struct talker *talker = begin(state, plain);
+	struct talker *talker = rp2350_begin_raw(state, plain);
 	uint32_t words[64];
 	assert_int_equal(get_info(talker, 1, 0x0001, words, 64), 0);
 	static const uint32_t chip[] = { 4, 0x0001, 0, 0x456789ef, 0x0123abcd, 0 };
@@ -323,14 +255,15 @@ static void test_system_info(void **state)
 	assert_int_equal(get_info(talker, 1, 0xffff, again, 16), 0);
 	assert_memory_equal(words, again, sizeof(again));
 	assert_int_equal(get_info(talker, 1, 0x0001, words, 4), -EPIPE);
-	assert_refused(talker, 12);
+	rp2350_assert_refused(talker, 12);
 	assert_int_equal(get_info(talker, 9, 0, words, 4), -EPIPE);
-	assert_refused(talker, 11);
+	rp2350_assert_refused(talker, 11);
 }
 
 static void test_the_last_revision_knows_its_package(void **state)
 {
-	struct talker *talker = begin(state, (struct rp2040_options){ .rom_revision = A4 });
+	struct talker *talker =
+		rp2350_begin_raw(state, (struct rp2040_options){ .rom_revision = A4 });
 	uint32_t words[8];
 	assert_int_equal(get_info(talker, 1, 0x0001, words, 8), 0);
 	assert_int_equal(words[2], 1);
@@ -339,7 +272,7 @@ static void test_the_last_revision_knows_its_package(void **state)
 static void test_without_a_partition_table(void **state)
 {
 	static const uint32_t table[] = { 4, 0x0001, 0, 0xffffe000, 0xfc070000, 0 };
-	struct talker *talker = begin_well(state, plain);
+	struct talker *talker = rp2350_begin_well(state, plain);
 	uint32_t words[8];
 	assert_int_equal(get_info(talker, 2, 0x0001, words, 8), 0);
 	assert_memory_equal(words, table, sizeof(table));
@@ -360,7 +293,7 @@ static void test_a_partition_table(void **state)
 	static const uint32_t table[] = { 6, 0x0011, 0x101, 0x57ffe000, 0x54070000,
 		16 | 511 << 13 | 0xfc000000, 0xfc070000, 0 };
 	static const uint32_t one[] = { 3, 0x8010, 16 | 511 << 13 | 0xfc000000, 0xfc070000 };
-	struct talker *talker = begin_well(state, partitioned);
+	struct talker *talker = rp2350_begin_well(state, partitioned);
 	uint32_t words[9];
 	assert_int_equal(get_info(talker, 2, 0x0011, words, 9), 0);
 	assert_memory_equal(words, table, sizeof(table));
@@ -378,20 +311,20 @@ static void test_a_partition_table(void **state)
 static void test_permissions(void **state)
 {
 	static uint8_t page[256], back[256];
-	struct talker *talker = begin_well(state, partitioned);
-	static const uint32_t outside[] = { 0, PARTITION - 4096, 0x200000 };
+	struct talker *talker = rp2350_begin_well(state, partitioned);
+	static const uint32_t outside[] = { 0, RP2350_PARTITION - 4096, 0x200000 };
 	for (size_t index = 0; index < ELEMENTSOF(outside); index++) {
 		assert_int_equal(talker_erase(talker, FLASH + outside[index], 4096), -EPIPE);
-		assert_refused(talker, 10);
+		rp2350_assert_refused(talker, 10);
 		talker_write_at(talker, FLASH + outside[index], page, sizeof(page));
-		assert_refused(talker, 10);
+		rp2350_assert_refused(talker, 10);
 		assert_int_equal(
 			talker_read_at(talker, FLASH + outside[index], back, sizeof(back)), 0);
 	}
-	assert_int_equal(talker_erase(talker, FLASH + PARTITION - 4096, 8192), -EPIPE);
-	assert_refused(talker, 10);
+	assert_int_equal(talker_erase(talker, FLASH + RP2350_PARTITION - 4096, 8192), -EPIPE);
+	rp2350_assert_refused(talker, 10);
 	assert_int_equal(talker_counters(talker)->sectors_erased, 0);
-	assert_int_equal(talker_erase(talker, FLASH + PARTITION, 8192), 0);
+	assert_int_equal(talker_erase(talker, FLASH + RP2350_PARTITION, 8192), 0);
 	assert_int_equal(talker_write_at(talker, FLASH + 0x1fff00, page, sizeof(page)), 0);
 	assert_int_equal(talker_counters(talker)->sectors_erased, 2);
 	assert_int_equal(talker_flash(talker)[0x1fff00], 0);
@@ -400,7 +333,7 @@ static void test_permissions(void **state)
 /* RP2350-E10 */
 static void test_first_revision_misses_the_partitions(void **state)
 {
-	struct talker *talker = begin(state, partitioned);
+	struct talker *talker = rp2350_begin_raw(state, partitioned);
 	uint32_t words[8];
 	assert_int_equal(get_info(talker, 3, 0xe48bff59, words, 8), 0);
 	assert_int_equal(words[1], 0xff);
@@ -412,18 +345,18 @@ static void test_first_revision_misses_the_partitions(void **state)
 static void test_looking_for_a_place_tramples_on_memory(void **state)
 {
 	static uint8_t bytes[256], back[256];
-	struct talker *talker = begin_well(state, plain);
+	struct talker *talker = rp2350_begin_well(state, plain);
 	uint32_t words[8];
-	assert_int_equal(talker_write_at(talker, RAM + 0x40000, bytes, sizeof(bytes)), 0);
+	assert_int_equal(talker_write_at(talker, RP2350_RAM + 0x40000, bytes, sizeof(bytes)), 0);
 	assert_int_equal(get_info(talker, 3, 0xe48bff59, words, 8), 0);
-	assert_int_equal(talker_read_at(talker, RAM + 0x40000, back, sizeof(back)), 0);
+	assert_int_equal(talker_read_at(talker, RP2350_RAM + 0x40000, back, sizeof(back)), 0);
 	assert_memory_not_equal(bytes, back, sizeof(back));
 }
 
 static void test_otp(void **state)
 {
 	static const uint8_t id[10] = { 0xef, 0x89, 0x67, 0x45, 0xcd, 0xab, 0x23, 0x01 };
-	struct talker *talker = begin(state, plain);
+	struct talker *talker = rp2350_begin_raw(state, plain);
 	uint8_t rows[20];
 	assert_int_equal(
 		talker_talk(talker, OTP_READ, 5, (uint32_t[4]){ 5 << 16, 1 }, rows, 10), 0);
@@ -432,179 +365,10 @@ static void test_otp(void **state)
 		talker_talk(talker, OTP_READ, 5, (uint32_t[4]){ 2 << 16 | 1, 0 }, rows, 8), 0);
 	assert_memory_equal(rows, "\x67\x45\0\0\xcd\xab\0\0", 8);
 	talker_talk(talker, OTP_READ, 5, (uint32_t[4]){ 2 << 16 | 0xffff, 1 }, rows, 4);
-	assert_refused(talker, 4);
+	rp2350_assert_refused(talker, 4);
 	talker_talk(talker, OTP_WRITE, 5, (uint32_t[4]){ 1 << 16 | 0x40, 1 }, rows, 2);
-	assert_refused(talker, 10);
+	rp2350_assert_refused(talker, 10);
 	assert_int_equal(talker_counters(talker)->commands_by_id[OTP_WRITE], 1);
-}
-
-/* --- leaving ----------------------------------------------------------------------------- */
-
-static int reboot2(struct talker *talker, uint32_t flags, uint32_t msec, uint32_t p0)
-{
-	return talker_talk(talker, REBOOT2, 16, (uint32_t[4]){ flags, msec, p0 }, NULL, 0);
-}
-
-static struct talker *begin_with_program(void **state)
-{
-	static uint8_t image[8192];
-	make_program(image, sizeof(image), ARM);
-	return begin_well(
-		state, (struct rp2040_options){ .image = image, .image_bytes = sizeof(image) });
-}
-
-static void test_reboot_into_the_application(void **state)
-{
-	struct talker *talker = begin_with_program(state);
-	uint8_t bytes[64];
-	uint64_t since = bench_now_nsec(talker->bench);
-	assert_int_equal(reboot2(talker, 0x100, 500, 0), 0);
-	assert_int_equal(talker_simple(talker, EXIT_XIP), -EPIPE);
-	assert_refused(talker, 7);
-	talker_read_at(talker, RAM, bytes, 64);
-	assert_refused(talker, 7);
-	assert_int_equal(talker_erase(talker, FLASH, 4096), -EPIPE);
-	assert_refused(talker, 7);
-	assert_true(bench_await_mode(talker->board, RP2040_AWAY, 1000));
-	talker_assert_took(talker, since, 0.5);
-	assert_int_equal(usb_pause(talker->device, 1000), -ENODEV);
-	talker->device = usb_close(talker->device);
-	assert_true(bench_await_mode(talker->board, RP2040_APPLICATION, 1000));
-	struct usb_address address = bench_address(talker->board);
-	assert_int_equal(usb_open(&address, &talker->device), 0);
-	assert_string_is(talker, 3, ID_TEXT);
-	assert_int_equal(usb_control(talker->device, 0x80, 6, 0x100, 0, bytes, 64, 100), 18);
-	assert_memory_equal(bytes + 8, "\x8a\x2e\x09\x00", 4);
-}
-
-static void test_flash_update_starts_from_flash(void **state)
-{
-	struct talker *talker = begin_with_program(state);
-	assert_int_equal(reboot2(talker, 0x4, 10, FLASH), 0);
-	assert_true(bench_await_mode(talker->board, RP2040_APPLICATION, 1000));
-}
-
-static void test_reboot_into_boot_mode(void **state)
-{
-	struct talker *talker = begin_with_program(state);
-	assert_int_equal(reboot2(talker, 0x2, 10, 0x01), 0);
-	bench_advance(talker->bench, 20 * NSEC_PER_MSEC);
-	talker->device = usb_close(talker->device);
-	assert_true(bench_await_mode(talker->board, RP2040_BOOT, 1000));
-	struct usb_address address = bench_address(talker->board);
-	assert_int_equal(usb_open(&address, &talker->device), 0);
-	assert_int_equal(usb_claim(talker->device, 1), -ENOENT);
-	assert_int_equal(usb_claim(talker->device, 0), 0);
-	assert_int_equal(talker_simple(talker, EXIT_XIP), 0);
-}
-
-static void test_reboot_into_memory(void **state)
-{
-	struct talker *talker = begin_with_program(state);
-	assert_int_equal(reboot2(talker, 0x3, 10, RAM), 0);
-	assert_true(bench_await_mode(talker->board, RP2040_LOST, 1000));
-}
-
-static void test_reboots_that_are_refused(void **state)
-{
-	static const uint32_t flags[] = { 0xd, 0x1, 0x5, 0x30, 0x40, 0x200, 0x80000000 };
-	struct talker *talker = begin_with_program(state);
-	for (size_t index = 0; index < ELEMENTSOF(flags); index++) {
-		assert_int_equal(reboot2(talker, flags[index], 10, 0), -EPIPE);
-		assert_refused(talker, 10);
-	}
-	bench_advance(talker->bench, NSEC_PER_SEC);
-	assert_int_equal(rp2040_mode(bench_rp2040(talker->board)), RP2040_BOOT);
-	assert_int_equal(talker_simple(talker, EXIT_XIP), 0);
-}
-
-/* --- what it would start ----------------------------------------------------------------- */
-
-static enum rp2040_boot state_of(struct talker *talker, const uint8_t *bytes, size_t length)
-{
-	size_t size;
-	struct rp2040 *board = bench_rp2040(talker->board);
-	uint8_t *flash = rp2040_flash(board, &size);
-	memset(flash, 0xff, size);
-	memcpy(flash, bytes, length);
-	return rp2040_flash_state(board);
-}
-
-static void test_what_starts(void **state)
-{
-	static uint8_t bytes[32768];
-	struct talker *talker = begin(state, plain);
-	assert_int_equal(state_of(talker, bytes, 0), RP2040_FALLS_BACK);
-	make_program(bytes, sizeof(bytes), ARM);
-	assert_int_equal(state_of(talker, bytes, sizeof(bytes)), RP2040_BOOTS);
-	assert_int_equal(state_of(talker, bytes, 0x123), RP2040_FALLS_BACK);
-	put_words(bytes, (uint32_t[2]){ 0x20082000, 0x100001f6 }, 2);
-	assert_int_equal(state_of(talker, bytes, sizeof(bytes)), RP2040_CRASHES);
-	put_words(bytes, (uint32_t[2]){ 0x20082004, 0x100001f7 }, 2);
-	assert_int_equal(state_of(talker, bytes, sizeof(bytes)), RP2040_CRASHES);
-	static const uint32_t others[] = { 0x00210142, 0x10220142, 0x10210143, 0x10210243 };
-	for (size_t index = 0; index < ELEMENTSOF(others); index++) {
-		make_program(bytes, sizeof(bytes), others[index]);
-		assert_int_equal(state_of(talker, bytes, sizeof(bytes)), RP2040_FALLS_BACK);
-	}
-	make_program(bytes, sizeof(bytes), RISCV);
-	assert_int_equal(state_of(talker, bytes, sizeof(bytes)), RP2040_BOOTS);
-	talker_make_image(bytes, sizeof(bytes));
-	assert_int_equal(state_of(talker, bytes, sizeof(bytes)), RP2040_FALLS_BACK);
-}
-
-/* Two blocks that point at each other; one of them torn is no loop. */
-static void test_a_loop_of_two(void **state)
-{
-	static uint8_t bytes[32768];
-	uint32_t first[] = { MARK_START, ARM, LAST(1), 0x6000 - 0x110, MARK_END };
-	uint32_t second[] = { MARK_START, 0x000001fe, LAST(1), -(0x6000u - 0x110), MARK_END };
-	struct talker *talker = begin(state, plain);
-	make_program(bytes, sizeof(bytes), ARM);
-	put_words(bytes + 0x110, first, 5);
-	assert_int_equal(state_of(talker, bytes, sizeof(bytes)), RP2040_FALLS_BACK);
-	put_words(bytes + 0x6000, second, 5);
-	assert_int_equal(state_of(talker, bytes, sizeof(bytes)), RP2040_BOOTS);
-	assert_int_equal(state_of(talker, bytes, 0x6010), RP2040_FALLS_BACK);
-	second[3] = 0;
-	put_words(bytes + 0x6000, second, 5);
-	assert_int_equal(state_of(talker, bytes, sizeof(bytes)), RP2040_FALLS_BACK);
-	second[3] = 0x200000;
-	put_words(bytes + 0x6000, second, 5);
-	assert_int_equal(state_of(talker, bytes, sizeof(bytes)), RP2040_FALLS_BACK);
-}
-
-/* What an older program has left behind the torn start of this one. */
-static void test_the_second_slot(void **state)
-{
-	static uint8_t bytes[32768];
-	struct talker *talker = begin(state, plain);
-	memset(bytes, 0xff, sizeof(bytes));
-	make_program(bytes + 4096, 8192, ARM);
-	assert_int_equal(state_of(talker, bytes, sizeof(bytes)), RP2040_BOOTS);
-	memset(bytes + 4096, 0xff, 256);
-	assert_int_equal(state_of(talker, bytes, sizeof(bytes)), RP2040_CRASHES);
-	memset(bytes, 0xff, sizeof(bytes));
-	make_program(bytes + 8192, 8192, ARM);
-	assert_int_equal(state_of(talker, bytes, sizeof(bytes)), RP2040_FALLS_BACK);
-}
-
-static void test_a_program_in_a_partition(void **state)
-{
-	static uint8_t image[8192];
-	size_t size;
-	make_program(image, sizeof(image), ARM);
-	struct talker *talker = begin_well(
-		state, (struct rp2040_options){
-			       .partitions = true, .image = image, .image_bytes = sizeof(image) });
-	struct rp2040 *board = bench_rp2040(talker->board);
-	assert_int_equal(rp2040_flash_state(board), RP2040_BOOTS);
-	assert_memory_equal(rp2040_flash(board, &size) + PARTITION, image, sizeof(image));
-	assert_int_equal(talker_erase(talker, FLASH + PARTITION, 4096), 0);
-	assert_int_equal(rp2040_flash_state(board), RP2040_FALLS_BACK);
-	assert_int_equal(reboot2(talker, 0, 10, 0), 0);
-	assert_true(bench_await_mode(talker->board, RP2040_AWAY, 100));
-	assert_true(bench_await_mode(talker->board, RP2040_BOOT, 1000));
 }
 
 #define TEST(function) cmocka_unit_test_teardown(function, talker_tear_down)
@@ -631,15 +395,6 @@ int main(void)
 		TEST(test_first_revision_misses_the_partitions),
 		TEST(test_looking_for_a_place_tramples_on_memory),
 		TEST(test_otp),
-		TEST(test_reboot_into_the_application),
-		TEST(test_flash_update_starts_from_flash),
-		TEST(test_reboot_into_boot_mode),
-		TEST(test_reboot_into_memory),
-		TEST(test_reboots_that_are_refused),
-		TEST(test_what_starts),
-		TEST(test_a_loop_of_two),
-		TEST(test_the_second_slot),
-		TEST(test_a_program_in_a_partition),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
