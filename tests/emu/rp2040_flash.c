@@ -50,6 +50,8 @@ int flash_init(struct flash_chip *chip, const struct rp2040_options *options)
 {
 	size_t size = options->flash_bytes ? options->flash_bytes : DEFAULT_BYTES;
 	size_t start = options->partitions ? RP2350_PARTITION_FIRST * RP2040_SECTOR_BYTES : 0;
+	if (options->partitions && options->chip != RP2040_CHIP_RP2350)
+		return -EINVAL;
 	if (size < RP2040_SECTOR_BYTES || (size & (size - 1)) || start > size ||
 		options->image_bytes > size - start)
 		return -EINVAL;

@@ -116,9 +116,19 @@ static uint8_t exchange(struct rp2040 *board, uint64_t cycles, uint8_t out)
 
 /* --- the interface ----------------------------------------------------------------------- */
 
+static unsigned frame_bits(const struct ssi *ssi)
+{
+	return (ssi->ctrlr0 >> 16 & 0x1f) + 1;
+}
+
+static bool runs(const struct ssi *ssi)
+{
+	return ssi->enabled && ssi->slaves & 1 && ssi->divisor;
+}
+
 static void select_chip(struct ssi *ssi)
 {
-	bool transfers = ssi->shifting || ssi->to_send_count;
+	bool transfers = runs(ssi) && (ssi->shifting || ssi->to_send_count);
 	bool low = transfers;
 	switch (ssi->io[QSPI_SELECT_WORDS] >> OVERRIDE_SHIFT & 3) {
 	case 1:
@@ -134,16 +144,6 @@ static void select_chip(struct ssi *ssi)
 	if (low && !ssi->selected)
 		ssi->moved = 0;
 	ssi->selected = low;
-}
-
-static unsigned frame_bits(const struct ssi *ssi)
-{
-	return (ssi->ctrlr0 >> 16 & 0x1f) + 1;
-}
-
-static bool runs(const struct ssi *ssi)
-{
-	return ssi->enabled && ssi->slaves & 1 && ssi->divisor;
 }
 
 static void start_frame(struct ssi *ssi, uint64_t cycles)
