@@ -18,15 +18,14 @@
 #include <sys/ioctl.h>
 #include <sys/pidfd.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <umockdev.h>
 
+#include "emu/listeners.h"
 #include "emu/station.h"
 #include "emu/udev_record.h"
 #include "emu/usbfs.h"
 
 #define NODE_BYTES       32
-#define UEVENT_GAP_NSEC  (4 * NSEC_PER_MSEC) /* a flood of unread uevents aborts the testbed */
 #define KEPT_DIRECTORIES 1024
 
 /* Where a request came from, and where its answer goes. */
@@ -413,10 +412,16 @@ static void on_change(struct hub_port *port, bool present)
 	station_kick(bench->station);
 }
 
+/* umockdev aborts at a uevent that a listener has no room for. */
+static void wait_for_listeners(struct bench *bench)
+{
+	g_autofree char *root = umockdev_testbed_get_root_dir(bench->testbed);
+	listeners_wait(root);
+}
+
 static void send_uevent(struct bench *bench, const char *syspath, const char *action)
 {
-	const struct timespec gap = { .tv_nsec = UEVENT_GAP_NSEC };
-	nanosleep(&gap, NULL);
+	wait_for_listeners(bench);
 	umockdev_testbed_uevent(bench->testbed, syspath, action);
 }
 
@@ -428,6 +433,7 @@ static void announce_arrival(struct bench *bench, const struct announcement *ann
 	Node *node = g_object_new(node_get_type(), NULL);
 	node->side = side;
 	node->arrival = announcement->arrival;
+	wait_for_listeners(bench);
 	if (!umockdev_testbed_attach_ioctl(
 		    bench->testbed, announcement->node, (UMockdevIoctlBase *)node, NULL) ||
 		!umockdev_testbed_add_from_string(bench->testbed, announcement->text, NULL))
