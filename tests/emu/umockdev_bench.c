@@ -50,6 +50,7 @@ struct side {
 	struct usbfs usbfs;
 	char *syspath;
 	char node[NODE_BYTES]; /* of the present arrival, or of the last */
+	bool is_shown; /* what the testbed has of it: a little later than the port */
 };
 
 struct bench {
@@ -471,6 +472,10 @@ static void on_turn(struct station *station)
 			announce_arrival(bench, announcement);
 		else
 			announce_departure(bench, announcement);
+		station_lock(station);
+		announcement->side->is_shown = announcement->present;
+		station_unlock(station);
+		station_kick(station); /* somebody may wait for it */
 		free(announcement->text);
 		free(announcement);
 		announcement = next;
@@ -524,11 +529,10 @@ static uint64_t run_place(struct station_place *place, uint64_t now)
 static bool describe_place(struct station_place *place, FILE *json)
 {
 	struct side *side = place->side;
-	bool present = hub_port_has_device(&side->usbfs.port);
 	fprintf(json, ",\"syspath\":\"%s\",\"id_path\":\"%s%s\",\"bus\":%u,\"device\":%u",
 		side->syspath, UDEV_RECORD_ID_PATH, place->name, UDEV_RECORD_BUS,
-		present ? side->usbfs.port.device : 0);
-	return present;
+		side->is_shown ? side->usbfs.port.device : 0);
+	return side->is_shown;
 }
 
 static void on_child(void *context, uint32_t events)
