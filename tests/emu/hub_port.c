@@ -8,7 +8,7 @@
 
 #include "emu/hub_port.h"
 
-#define DEVICE_NUMBERS 127
+#define ROOT_HUB 1
 
 void hub_port_init(struct hub_port *port, struct hub *hub, struct device_core *core, uint64_t now)
 {
@@ -74,6 +74,19 @@ static void enter(struct hub_port *port, enum hub_port_state state, uint64_t nse
 	port->due = nsec == NEVER ? NEVER : port->controller.clock + nsec;
 }
 
+/* 0 when there are as many devices as numbers. */
+static unsigned take_number(struct hub *hub)
+{
+	for (unsigned tries = 0; tries < HUB_DEVICE_NUMBERS; tries++) {
+		hub->last_device = hub->last_device % HUB_DEVICE_NUMBERS + 1;
+		if (hub->last_device == ROOT_HUB || hub->is_taken[hub->last_device])
+			continue;
+		hub->is_taken[hub->last_device] = true;
+		return hub->last_device;
+	}
+	return 0;
+}
+
 static void enumerate(struct hub_port *port)
 {
 	int got = read_descriptors(port, port->descriptor, port->configuration);
@@ -86,8 +99,7 @@ static void enumerate(struct hub_port *port)
 	read_string(port, port->descriptor[14], port->manufacturer);
 	read_string(port, port->descriptor[15], port->product);
 	read_string(port, port->descriptor[16], port->serial);
-	port->hub->last_device = port->hub->last_device % DEVICE_NUMBERS + 1;
-	port->device = port->hub->last_device;
+	port->device = take_number(port->hub);
 	port->arrival = ++port->hub->last_arrival;
 	port->controller.down = false;
 	enter(port, HUB_PORT_PRESENT, NEVER);
@@ -100,6 +112,7 @@ static void lose(struct hub_port *port)
 {
 	port->controller.down = true;
 	controller_flush(&port->controller, -ESHUTDOWN);
+	port->hub->is_taken[port->device] = false;
 	enter(port, HUB_PORT_EMPTY, NEVER);
 	if (port->on_change)
 		port->on_change(port, false);

@@ -14,6 +14,7 @@
 #define HUB_PORT_RETRY_NSEC     (500 * NSEC_PER_MSEC)
 #define HUB_PORT_TRIES          3
 #define HUB_PORT_BYTES          512
+#define HUB_DEVICE_NUMBERS      127
 
 enum hub_port_state {
 	HUB_PORT_EMPTY,
@@ -24,9 +25,10 @@ enum hub_port_state {
 	HUB_PORT_FAILED, /* something is there that cannot be enumerated */
 };
 
-/* Device numbers and inodes are given out for a whole bus. */
+/* Device numbers and inodes are given out for a whole bus: numbers in turn, those that are free. */
 struct hub {
 	unsigned last_device;
+	bool is_taken[HUB_DEVICE_NUMBERS + 1];
 	uint64_t last_arrival;
 };
 

@@ -18,15 +18,14 @@
 #include <sys/ioctl.h>
 #include <sys/pidfd.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <umockdev.h>
 
+#include "emu/listeners.h"
 #include "emu/station.h"
 #include "emu/udev_record.h"
 #include "emu/usbfs.h"
 
 #define NODE_BYTES       32
-#define UEVENT_GAP_NSEC  (4 * NSEC_PER_MSEC) /* a flood of unread uevents aborts the testbed */
 #define KEPT_DIRECTORIES 1024
 
 /* Where a request came from, and where its answer goes. */
@@ -51,6 +50,7 @@ struct side {
 	struct usbfs usbfs;
 	char *syspath;
 	char node[NODE_BYTES]; /* of the present arrival, or of the last */
+	bool is_shown; /* what the testbed has of it: a little later than the port */
 };
 
 struct bench {
@@ -413,10 +413,16 @@ static void on_change(struct hub_port *port, bool present)
 	station_kick(bench->station);
 }
 
+/* umockdev aborts at a uevent that a listener has no room for. */
+static void wait_for_listeners(struct bench *bench)
+{
+	g_autofree char *root = umockdev_testbed_get_root_dir(bench->testbed);
+	listeners_wait(root);
+}
+
 static void send_uevent(struct bench *bench, const char *syspath, const char *action)
 {
-	const struct timespec gap = { .tv_nsec = UEVENT_GAP_NSEC };
-	nanosleep(&gap, NULL);
+	wait_for_listeners(bench);
 	umockdev_testbed_uevent(bench->testbed, syspath, action);
 }
 
@@ -428,6 +434,7 @@ static void announce_arrival(struct bench *bench, const struct announcement *ann
 	Node *node = g_object_new(node_get_type(), NULL);
 	node->side = side;
 	node->arrival = announcement->arrival;
+	wait_for_listeners(bench);
 	if (!umockdev_testbed_attach_ioctl(
 		    bench->testbed, announcement->node, (UMockdevIoctlBase *)node, NULL) ||
 		!umockdev_testbed_add_from_string(bench->testbed, announcement->text, NULL))
@@ -465,6 +472,10 @@ static void on_turn(struct station *station)
 			announce_arrival(bench, announcement);
 		else
 			announce_departure(bench, announcement);
+		station_lock(station);
+		announcement->side->is_shown = announcement->present;
+		station_unlock(station);
+		station_kick(station); /* somebody may wait for it */
 		free(announcement->text);
 		free(announcement);
 		announcement = next;
@@ -518,11 +529,10 @@ static uint64_t run_place(struct station_place *place, uint64_t now)
 static bool describe_place(struct station_place *place, FILE *json)
 {
 	struct side *side = place->side;
-	bool present = hub_port_has_device(&side->usbfs.port);
 	fprintf(json, ",\"syspath\":\"%s\",\"id_path\":\"%s%s\",\"bus\":%u,\"device\":%u",
 		side->syspath, UDEV_RECORD_ID_PATH, place->name, UDEV_RECORD_BUS,
-		present ? side->usbfs.port.device : 0);
-	return present;
+		side->is_shown ? side->usbfs.port.device : 0);
+	return side->is_shown;
 }
 
 static void on_child(void *context, uint32_t events)

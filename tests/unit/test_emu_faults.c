@@ -180,6 +180,23 @@ static void test_two_boards_share_the_clock(void **state)
 	second.device = usb_close(second.device);
 }
 
+static void test_a_device_number_comes_again_only_when_it_is_free(void **state)
+{
+	struct talker *talker = *state;
+	struct bench_board *second = bench_plug(talker->bench, PLACE ".2", NULL);
+	unsigned staying = bench_address(talker->board).device, before = 0;
+	for (unsigned plugs = 0; plugs < 260; plugs++) {
+		bench_unplug(second);
+		bench_advance(talker->bench, NSEC_PER_SEC);
+		bench_replug(second, true);
+		unsigned number = bench_address(second).device;
+		assert_in_range(number, 2, 127);
+		assert_int_not_equal(number, staying);
+		assert_int_not_equal(number, before);
+		before = number;
+	}
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, talker_set_up, talker_tear_down)
 
 int main(void)
@@ -194,6 +211,7 @@ int main(void)
 		TEST(test_late_answer),
 		TEST(test_scsi),
 		TEST(test_two_boards_share_the_clock),
+		TEST(test_a_device_number_comes_again_only_when_it_is_free),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
