@@ -70,6 +70,7 @@ static void without_its_answer_the_board_is_one_of_many(void **unused)
 		{ .kind = RP2040_FAULT_STALL, .endpoint = 0x03 },
 		{ .kind = RP2040_FAULT_STALL, .endpoint = 0x84 },
 		{ .kind = RP2040_FAULT_WIRE_ERROR },
+		{ .kind = RP2040_FAULT_LATE, .msec = 1500 },
 	};
 	for (size_t i = 0; i < ELEMENTSOF(faults); i++) {
 		for (unsigned nth = 1; nth <= EXECS_OF_PROBE; nth++) {
