@@ -38,6 +38,30 @@ class FreshInstallation(Story):
         return path
 
 
+ONE_BOARD = """
+boards = ({{ name = "mine"; serial = "504450610847861C"; }});
+rules = ({{ name = "mine"; match = {{ board = "mine"; }}; flash = {{ image = "{image}"; }}; }},
+         {{ name = "rest"; match = {{ }}; ignore = true; }});
+"""
+
+
+class Identity(Story):
+    def assert_flashed_by_name(self, image, **options):
+        self.given_a_service_that_flashes(image, ONE_BOARD)
+        self.plug(2, id="E6614103E7452B2F", **options)
+        end = self.end_of_job(self.plug(1, id="504450610847861C", **options))
+        self.assertEqual(end[names.FIELD_OUTCOME], "flashed", end["MESSAGE"])
+        self.assertEqual(end[names.FIELD_BOARD], "mine")
+        self.assert_holds_the_image(1)
+        self.assertEqual(self.bench.state(2)["sectors_erased"], 0)
+
+    def test_an_rp2040_is_known_by_its_flash_chip(self):
+        self.assert_flashed_by_name(images.good_bin(32 * 1024))
+
+    def test_an_rp2350_is_known_by_itself(self):
+        self.assert_flashed_by_name(images.rp2350_bin(32 * 1024), chip="rp2350")
+
+
 class Plugging(Story):
     def test_a_plugged_board_is_flashed_and_the_journal_tells_it_by_field(self):
         self.given_a_service_that_flashes()
