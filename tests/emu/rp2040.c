@@ -22,7 +22,9 @@ static const struct rp2040 *const_board_of(const struct device_core *core)
 
 uint64_t board_scaled(const struct rp2040 *board, uint64_t nsec)
 {
-	return board->options.speed > 1 ? nsec / board->options.speed : nsec;
+	const struct rp2040_options *options = &board->options;
+	nsec *= options->slowness > 1 ? options->slowness : 1;
+	return options->speed > 1 ? nsec / options->speed : nsec;
 }
 
 void board_event(struct rp2040 *board, enum rp2040_event_kind kind, uint32_t value)

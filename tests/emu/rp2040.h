@@ -55,6 +55,7 @@ struct rp2040_options {
 	bool partitions; /* RP2350: a partition table, of one partition, lies in flash */
 	unsigned disable_mask; /* 1: no mass storage, 2: no PICOBOOT */
 	unsigned speed; /* divides the times of chip and ROM, default 1 */
+	unsigned slowness; /* multiplies them, default 1 */
 	bool without_stray_ack; /* a task that outlives INTERFACE_RESET never acknowledges */
 	bool hang_stays; /* code of an EXEC that never returns outlives the resets of USB, too */
 	uint64_t seed; /* of all noise */

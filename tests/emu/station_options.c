@@ -178,6 +178,8 @@ static bool set_number(struct rp2040_options *options, const char *key, uint64_t
 		options->disable_mask = (unsigned)value;
 	else if (!strcmp(key, "speed"))
 		options->speed = (unsigned)value;
+	else if (!strcmp(key, "slowness"))
+		options->slowness = (unsigned)value;
 	else if (!strcmp(key, "partitions"))
 		options->partitions = value;
 	else if (!strcmp(key, "hang_stays"))

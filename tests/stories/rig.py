@@ -154,8 +154,10 @@ class Rig:
 
     def plug(self, place=1, **options):
         """Plugs a board in with its button held; the place as udev calls it. Its flash chip is
-        faster than a real one unless the story needs the time: speed=1."""
+        faster than a real one; slow=True for a story that has to act before the writing is over."""
         self.places.append(place)
+        if options.pop("slow", False):
+            options = {"speed": 1, "slowness": 4, **options}
         self.bench.ask("plug", place, **{"speed": 8, "application_msec": 50, **options})
         return place_of(place)
 

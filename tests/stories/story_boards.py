@@ -64,7 +64,7 @@ class OneOfMany(Story):
 
     def test_another_board_at_the_place_of_an_unfinished_one_is_not_gone_on_with(self):
         self.given_a_bench()
-        self.rig.plug(1, speed=1, id=EDDY)
+        self.rig.plug(1, slow=True, id=EDDY)
         self.in_the_middle_of_writing()
         self.rig.stop_mind(signal.SIGKILL)
         self.rig.unplug()
@@ -109,7 +109,7 @@ class SecondGeneration(Story):
 
     def test_a_cable_pulled_in_mid_write_is_healed_by_a_replug(self):
         self.given_a_bench_for_rp2350(images.rp2350_uf2(SIZE))
-        self.rig.plug(1, chip="rp2350", id=EDDY, speed=1)
+        self.rig.plug(1, chip="rp2350", id=EDDY, slow=True)
         self.in_the_middle_of_writing()
         self.rig.unplug()
         self.assert_ends("interrupted")

@@ -15,7 +15,7 @@ LIMITED = "limits = {{ {limits} }};\n" + BENCH
 class Resuming(Story):
     def given_a_kill_in_mid_write(self):
         self.given_a_bench()
-        self.rig.plug(speed=1)
+        self.rig.plug(slow=True)
         self.in_the_middle_of_writing()
         self.rig.stop_mind(signal.SIGKILL)
         self.rig.assert_sound_database()
@@ -62,7 +62,7 @@ class Resuming(Story):
 
     def test_a_worker_that_dies_is_followed_by_another(self):
         self.given_a_bench()
-        self.rig.plug(speed=1)
+        self.rig.plug(slow=True)
         self.in_the_middle_of_writing()
         self.rig.kill_workers()
         self.assertIn("ended without an outcome", self.assert_ends("interrupted"))
@@ -78,7 +78,7 @@ class Budgets(Story):
 
     def test_writes_that_fail_in_a_row_close_the_place(self):
         self.given_a_limited_bench("attempts = 2;")
-        self.rig.plug(speed=1)
+        self.rig.plug(slow=True)
         since = 0
         for _ in range(2):
             self.bench.ask("reset-counters", 1)
@@ -102,7 +102,7 @@ class Budgets(Story):
 
     def test_a_quarantine_outlives_the_service(self):
         self.given_a_limited_bench("attempts = 1;")
-        self.rig.plug(speed=1)
+        self.rig.plug(slow=True)
         self.in_the_middle_of_writing()
         self.rig.stop_mind(signal.SIGKILL)
         self.rig.start_mind()

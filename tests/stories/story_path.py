@@ -178,7 +178,7 @@ class TheApplication(Story):
 class Interruptions(Story):
     def test_a_cable_pulled_in_mid_write_and_plugged_again(self):
         self.given_a_bench()
-        self.rig.plug(speed=1)
+        self.rig.plug(slow=True)
         self.in_the_middle_of_writing()
         self.rig.unplug()
         self.assertIn("Plug it in again", self.assert_ends("interrupted"))
@@ -190,7 +190,7 @@ class Interruptions(Story):
 
     def test_the_service_told_to_end_finishes_what_it_writes(self):
         self.given_a_bench()
-        self.rig.plug(speed=1)
+        self.rig.plug(slow=True)
         self.in_the_middle_of_writing()
         self.assertEqual(self.rig.stop_mind(signal.SIGTERM), 0)
         self.assert_ends("flashed")
