@@ -12,7 +12,7 @@ TEST_CFLAGS   = $(ALL_CFLAGS) -Itests
 TEST_FLOORS  := client daemon worker backend port model base
 TEST_ARCHIVES = $(TEST_FLOORS:%=$(B)/lib%.a)
 
-EMU_CORE := $(patsubst tests/%.c,$(B)/tests/%.o,$(filter-out %_bench.c,$(wildcard tests/emu/*.c)))
+EMU_CORE := $(patsubst tests/%.c,$(B)/tests/%.o,$(filter-out %_bench.c tests/emu/umockdev_%,$(wildcard tests/emu/*.c)))
 UNIT_TESTS   := $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(wildcard tests/unit/test_*.c))
 UNIT_HELPERS := $(patsubst tests/%.c,$(B)/tests/%.o,$(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c)))
 FUZZERS      := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
@@ -34,8 +34,9 @@ $(REPLAYS): $(B)/tests/fuzz/%: $(B)/tests/fuzz/%.o $(B)/tests/fuzz/replay.o $(TE
 	$(Q)$(CC) $(TEST_CFLAGS) -o $@ $^ $(ALL_LDFLAGS) $(call pkg_libs,$(TEST_LIBS))
 
 EXTRA_umockdev_bench = $(call pkg_cflags,umockdev-1.0 glib-2.0)
+EXTRA_umockdev_node  = $(EXTRA_umockdev_bench)
 
-$(B)/tests/bench-umockdev: $(B)/tests/emu/umockdev_bench.o $(EMU_CORE) $(TEST_ARCHIVES)
+$(B)/tests/bench-umockdev: $(B)/tests/emu/umockdev_bench.o $(B)/tests/emu/umockdev_node.o $(EMU_CORE) $(TEST_ARCHIVES)
 	@echo "  LINK  $(@F)"
 	$(Q)$(CC) $(TEST_CFLAGS) -o $@ $^ $(ALL_LDFLAGS) $(call pkg_libs,umockdev-1.0 glib-2.0 $(TEST_LIBS) $(EMU_LIBS))
 
