@@ -131,13 +131,15 @@ static int judge_quarantine(
 		record->why, device->place);
 }
 
+/* A clock that was years ahead for a minute has left jobs that lie in the future now. They do not
+ * count: else their rule would write nothing for years. */
 static int judge_limit(struct ledger *ledger, struct judgement *judgement)
 {
 	const struct policy_rule *rule = judgement->rule;
 	uint64_t now_usec = clock_usec(CLOCK_REALTIME), count = 0;
 	uint64_t since_usec = now_usec > rule->within_usec ? now_usec - rule->within_usec : 0;
-	int r = heed(
-		ledger, history_count_flashed(ledger->history, rule->name, since_usec, &count));
+	int r = heed(ledger,
+		history_count_flashed(ledger->history, rule->name, since_usec, now_usec, &count));
 	if (r < 0)
 		return add_not_recorded(ledger, &judgement->reasons);
 	if (count < rule->limit)
