@@ -18,6 +18,8 @@ struct ledger {
 	struct history *history;
 	uint64_t last_id;
 	int trouble; /* what the last use of the history ended with, when that was bad */
+	bool is_damaged; /* as its use has shown */
+	bool is_settled; /* what a service that died has left open is closed */
 };
 
 int ledger_new(const char *history_file, struct ledger **ret)
@@ -50,6 +52,7 @@ static int heed(struct ledger *ledger, int r)
 	if (r < 0 && ledger->trouble == 0)
 		story_history_unavailable(ledger->path, r);
 	ledger->trouble = r < 0 ? r : 0;
+	ledger->is_damaged |= r == -EUCLEAN;
 	return r;
 }
 
@@ -68,12 +71,22 @@ struct history *ledger_history(struct ledger *ledger)
 	int r = history_open(ledger->path, ledger->last_id, &history, &aside);
 	if (r == HISTORY_SET_ASIDE)
 		story_history_damaged(ledger->path, aside);
-	if (r >= 0)
+	if (r >= 0 && !ledger->is_settled)
 		r = history_close_unfinished(history, on_unfinished, ledger);
 	if (heed(ledger, r) < 0)
 		return NULL;
+	ledger->is_settled = true;
 	ledger->history = TAKE_PTR(history);
 	return ledger->history;
+}
+
+void ledger_mend(struct ledger *ledger)
+{
+	if (!ledger->is_damaged)
+		return;
+	ledger->is_damaged = false;
+	ledger->history = history_close(ledger->history);
+	(void)ledger_history(ledger);
 }
 
 uint64_t ledger_next_id(struct ledger *ledger)
