@@ -62,6 +62,8 @@ static void hand_over(struct conduct *conduct, struct device *successor, bool is
 static void record_ends(struct conduct *conduct)
 {
 	const struct policy_limits *limits = &conduct->policy->limits;
+	if (conduct_is_idle(conduct))
+		ledger_mend(conduct->ledger);
 	for (size_t i = 0; i < queue_count(conduct->queue); i++) {
 		struct job *job = queue_job(conduct->queue, i);
 		if (job->state != JOB_DONE || job->is_recorded)
@@ -244,6 +246,8 @@ static void begin(struct conduct *conduct, const struct device *device, uint64_t
 static void consider(struct conduct *conduct, const struct device *device)
 {
 	_cleanup_(judgement_done) struct judgement judgement = { 0 };
+	if (conduct_is_idle(conduct))
+		ledger_mend(conduct->ledger);
 	if (conduct_judge(conduct, device, NULL, &judgement) < 0)
 		story_trouble(device->place, "left alone", -ENOMEM);
 	else if (judgement.verdict == VERDICT_PROBE)

@@ -89,9 +89,9 @@ int history_close_unfinished(struct history *history,
 	void (*on_job)(void *context, uint64_t job_id, const char *place), void *context)
 	_must_check_;
 
-/* Boards written (outcome flashed) by a rule, in jobs that began at this time or later. */
-int history_count_flashed(
-	struct history *history, const char *rule, uint64_t since_usec, uint64_t *ret) _must_check_;
+/* Boards written (outcome flashed) by a rule, in jobs that began in this span, ends included. */
+int history_count_flashed(struct history *history, const char *rule, uint64_t since_usec,
+	uint64_t until_usec, uint64_t *ret) _must_check_;
 
 /* ---- looking back -------------------------------------------------------------------------- */
 

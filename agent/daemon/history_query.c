@@ -138,12 +138,13 @@ int history_query(struct history *history, const struct history_filter *filter,
 	return r;
 }
 
-int history_count_flashed(
-	struct history *history, const char *rule, uint64_t since_usec, uint64_t *ret)
+int history_count_flashed(struct history *history, const char *rule, uint64_t since_usec,
+	uint64_t until_usec, uint64_t *ret)
 {
 	_cleanup_(query_done) struct query query = query_of(history->database, COUNT_FLASHED);
 	query_text(&query, rule);
 	query_number(&query, at_most(since_usec, INT64_MAX));
+	query_number(&query, at_most(until_usec, INT64_MAX));
 	int r = query_step(&query);
 	if (r == QUERY_ROW)
 		*ret = query_column_number(&query, 0);

@@ -36,7 +36,8 @@ const char *const history_statements[_STATEMENT_MAX] = {
 	[CLOSE_UNFINISHED] = "UPDATE jobs SET outcome = ?, reason = ?, sentence = ? "
 			     "WHERE outcome IS NULL",
 	[COUNT_FLASHED] = "SELECT count(*) FROM jobs INDEXED BY jobs_flashed "
-			  "WHERE outcome = 'flashed' AND rule = ? AND began_realtime_usec >= ?",
+			  "WHERE outcome = 'flashed' AND rule = ? AND "
+			  "began_realtime_usec BETWEEN ? AND ?",
 	[FIND_PLACE] = "SELECT image_sha256, attempts, returns, quarantined_realtime_usec, why "
 		       "FROM places WHERE place = ?",
 	[STORE_PLACE] = "REPLACE INTO places (place, image_sha256, attempts, returns, "

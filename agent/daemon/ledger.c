@@ -18,6 +18,8 @@ struct ledger {
 	struct history *history;
 	uint64_t last_id;
 	int trouble; /* what the last use of the history ended with, when that was bad */
+	bool is_damaged; /* as its use has shown */
+	bool is_settled; /* what a service that died has left open is closed */
 };
 
 int ledger_new(const char *history_file, struct ledger **ret)
@@ -50,6 +52,7 @@ static int heed(struct ledger *ledger, int r)
 	if (r < 0 && ledger->trouble == 0)
 		story_history_unavailable(ledger->path, r);
 	ledger->trouble = r < 0 ? r : 0;
+	ledger->is_damaged |= r == -EUCLEAN;
 	return r;
 }
 
@@ -68,12 +71,22 @@ struct history *ledger_history(struct ledger *ledger)
 	int r = history_open(ledger->path, ledger->last_id, &history, &aside);
 	if (r == HISTORY_SET_ASIDE)
 		story_history_damaged(ledger->path, aside);
-	if (r >= 0)
+	if (r >= 0 && !ledger->is_settled)
 		r = history_close_unfinished(history, on_unfinished, ledger);
 	if (heed(ledger, r) < 0)
 		return NULL;
+	ledger->is_settled = true;
 	ledger->history = TAKE_PTR(history);
 	return ledger->history;
+}
+
+void ledger_mend(struct ledger *ledger)
+{
+	if (!ledger->is_damaged)
+		return;
+	ledger->is_damaged = false;
+	ledger->history = history_close(ledger->history);
+	(void)ledger_history(ledger);
 }
 
 uint64_t ledger_next_id(struct ledger *ledger)
@@ -131,13 +144,15 @@ static int judge_quarantine(
 		record->why, device->place);
 }
 
+/* A clock that was years ahead for a minute has left jobs that lie in the future now. They do not
+ * count: else their rule would write nothing for years. */
 static int judge_limit(struct ledger *ledger, struct judgement *judgement)
 {
 	const struct policy_rule *rule = judgement->rule;
 	uint64_t now_usec = clock_usec(CLOCK_REALTIME), count = 0;
 	uint64_t since_usec = now_usec > rule->within_usec ? now_usec - rule->within_usec : 0;
-	int r = heed(
-		ledger, history_count_flashed(ledger->history, rule->name, since_usec, &count));
+	int r = heed(ledger,
+		history_count_flashed(ledger->history, rule->name, since_usec, now_usec, &count));
 	if (r < 0)
 		return add_not_recorded(ledger, &judgement->reasons);
 	if (count < rule->limit)

@@ -36,6 +36,10 @@ int ledger_judge(struct ledger *ledger, const struct policy *policy, const char 
 	const struct device *device, const struct board_facts *facts, struct judgement *ret)
 	_must_check_;
 
+/* While no job is in flight: a history that has turned out damaged is looked at anew, as at the
+ * start, and set aside if that is so. */
+void ledger_mend(struct ledger *ledger);
+
 /* The job as it is now. What cannot be stored is told, and matters before the first write. */
 void ledger_note(struct ledger *ledger, const struct job *job);
 

@@ -285,17 +285,17 @@ class Rig:
     def jobs(self, place):
         return [job for job in self.ask("jobs")["jobs"] if job["place"] == place]
 
-    def assert_sound_database(self):
-        """What a mind that has ended leaves behind: looked at in a copy, so that the next one finds
+    def read_database(self, sql):
+        """The rows of what a mind that has ended leaves behind: of a copy, so that the next one finds
         what the last one left."""
-        found = list(self.state.glob(f"{HISTORY}*"))
-        if not found:
-            return
         with tempfile.TemporaryDirectory(dir=self.root) as aside:
-            for path in found:
+            for path in self.state.glob(f"{HISTORY}*"):
                 shutil.copy(path, aside)
             with contextlib.closing(sqlite3.connect(f"{aside}/{HISTORY}")) as database:
-                verdict, = database.execute("PRAGMA integrity_check").fetchone()
+                return database.execute(sql).fetchall()
+
+    def assert_sound_database(self):
+        (verdict,), = self.read_database("PRAGMA integrity_check")
         if verdict != "ok":
             raise AssertionError(f"the history is not sound: {verdict}")
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""A full disk: whatever could still be stored, a board is either not written, and told why, or written,
-verified and remembered."""
+"""A full disk: whatever could still be stored, a board is either not written, and told why, or written
+and verified, and that it was to be written was stored before."""
 import images
 from rig import Rig, place_of
 from story import BENCH, Story
@@ -35,13 +35,24 @@ class FullDisk(Story):
         self.rig.start(largest_file=size)
         self.rig.plug()
         line = self.rig.end_of_job(place_of(1))
-        word = line.split(f"{place_of(1)}: job ", 1)[1].split()[1].rstrip(":")
+        job, = self.rig.jobs(place_of(1))
         said = f"with room for {size} bytes: {line}"
-        if word == "flashed":
+        is_touched = self.state()["sectors_erased"] > 0
+        if job["outcome"] == "flashed":
             self.assertEqual(self.bench.flash(1)[:SIZE], self.image, said)
         else:
-            self.assertIn(word, ("refused", "failed"), said)
-            self.assertEqual(self.state()["sectors_erased"], 0, said)
+            self.assertEqual((job["outcome"], job["reason"]), ("refused", "not-recorded"), said)
+            self.assertIn("could not be recorded first", line)
+            self.assertFalse(is_touched, said)
         self.assertEqual(self.rig.stop_mind(), 0, said)
         self.rig.assert_sound_database()
-        return word
+        if is_touched:
+            self.assert_intent_was_stored(job, said)
+        return job["outcome"]
+
+    def assert_intent_was_stored(self, job, said):
+        """Stored with the job's decision. It is gone with the job's good end, and with nothing else."""
+        rows = self.rig.read_database(
+            "SELECT decision, outcome, jobs.image_sha256 = intents.image_sha256 FROM jobs "
+            f"LEFT JOIN intents USING (job, place) WHERE job = {job['job']}")
+        self.assertIn(rows, ([("write", "flashed", None)], [("write", None, 1)]), said)

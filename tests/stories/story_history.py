@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: MIT
 """Looking back: what the face tells of jobs that have ended, also after the service came anew."""
+import contextlib
 import csv
 import io
+import sqlite3
 
 import images
-from rig import place_of
+from rig import HISTORY, place_of
 from story import Story
+
+PAGE = 4096
 
 
 class History(Story):
@@ -82,3 +86,44 @@ class History(Story):
             self.rig.unplug()
             self.bench.ask("await", 1, "absent")
         self.assertEqual([job["job"] for job in self.history("--all")], [3, 2, 1])
+
+    # ---- a disk that goes bad while the service runs
+
+    def given_a_large_history(self):
+        """Larger than what sqlite keeps in memory: it is read again when it is used."""
+        with contextlib.closing(sqlite3.connect(self.rig.state / HISTORY)) as database:
+            database.executemany(
+                "INSERT INTO jobs (job, place, rule, outcome, sentence, began_realtime_usec) "
+                "VALUES (?, ?, 'bench', 'flashed', ?, ?)",
+                ((job, place_of(job % 8), "so it went " * 20, job) for job in range(1, 5000)))
+            database.commit()
+
+    def damage_the_file(self):
+        """All but its first page."""
+        with (self.rig.state / HISTORY).open("r+b") as file:
+            size = file.seek(0, 2)
+            file.seek(PAGE)
+            file.write(bytes([0xA5]) * (size - PAGE))
+
+    def test_damage_that_shows_while_the_service_runs_is_set_aside(self):
+        """Once, and with no restart; a board that is plugged after that is flashed and remembered."""
+        self.given_a_bench(more='expect = "none";')
+        self.rig.stop_mind()
+        self.given_a_large_history()
+        self.rig.start_mind()
+        self.damage_the_file()
+        since = self.rig.said.position()
+        self.rig.plug(1)
+        first = self.rig.end_of_job(place_of(1), since)
+        if " flashed: " not in first:
+            self.assertIn("could not be recorded first", first)
+            self.assertEqual(self.state(1)["sectors_erased"], 0)
+        self.rig.plug(2)
+        self.assert_ends("flashed", 2, since)
+        self.assert_holds_the_image(2)
+        told = [line for line in self.rig.said.lines[since:] if "a new history was begun" in line]
+        self.assertEqual(len(told), 1, told)
+        self.assertIn((place_of(2), "flashed"),
+                      [(job["place"], job["outcome"]) for job in self.history()])
+        self.assertEqual(self.rig.stop_mind(), 0)
+        self.rig.assert_sound_database()

@@ -117,6 +117,24 @@ static void a_clock_at_nought_quarantines_too(void **state)
 	assert_int_not_equal(record.quarantined_usec, 0);
 }
 
+/* The clock stamps a quarantine and does nothing else: neither ahead nor back does it close a place
+ * that has attempts left, or open one that has none. */
+static void a_clock_that_jumps_changes_no_budget(void **state)
+{
+	(void)state;
+	static const uint64_t times[] = { NOW, 2 * NOW, 0, NOW - 1, UINT64_MAX };
+	struct place_record record = { 0 };
+	for (unsigned i = 0; i < 4 * BUDGET_ATTEMPTS; i++) {
+		uint64_t now_usec = times[i % ELEMENTSOF(times)];
+		assert_true(budget_begin(&record, &defaults, &one, now_usec));
+		budget_end(&record, &defaults, i % 4 == 3 ? good : bad, now_usec);
+		assert_int_equal(record.quarantined_usec, 0);
+	}
+	for (unsigned i = 0; i < BUDGET_ATTEMPTS; i++)
+		assert_true(budget_begin(&record, &defaults, &one, 2 * NOW));
+	assert_false(budget_begin(&record, &defaults, &one, NOW));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -128,6 +146,7 @@ int main(void)
 		cmocka_unit_test(boards_that_differ_are_no_returns),
 		cmocka_unit_test(the_policy_sets_the_bounds),
 		cmocka_unit_test(a_clock_at_nought_quarantines_too),
+		cmocka_unit_test(a_clock_that_jumps_changes_no_budget),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

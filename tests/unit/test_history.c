@@ -317,18 +317,42 @@ static void a_listener_that_has_enough_ends_the_search(void **state)
 	store(room, job_begun(8, place_left)); /* nothing is left open */
 }
 
+static uint64_t flashed(
+	struct room *room, const char *rule, uint64_t since_usec, uint64_t until_usec)
+{
+	uint64_t count;
+	assert_int_equal(
+		history_count_flashed(room->history, rule, since_usec, until_usec, &count), 0);
+	return count;
+}
+
 static void flashed_boards_are_counted_by_rule(void **state)
 {
 	struct room *room = *state;
-	uint64_t count;
 	store_a_day(room);
-	assert_int_equal(history_count_flashed(room->history, "bench", 0, &count), 0);
-	assert_int_equal(count, 2);
-	assert_int_equal(
-		history_count_flashed(room->history, "bench", 1700000006000000ull, &count), 0);
-	assert_int_equal(count, 1);
-	assert_int_equal(history_count_flashed(room->history, "other", 0, &count), 0);
-	assert_int_equal(count, 0);
+	assert_int_equal(flashed(room, "bench", 0, INT64_MAX), 2);
+	assert_int_equal(flashed(room, "bench", 1700000006000000ull, INT64_MAX), 1);
+	assert_int_equal(flashed(room, "other", 0, INT64_MAX), 0);
+}
+
+/* The clock was years ahead for a minute. */
+static void boards_flashed_in_the_future_do_not_count(void **state)
+{
+	struct room *room = *state;
+	uint64_t hour_usec = 3600 * USEC_PER_SEC, year_usec = 8766 * hour_usec;
+	uint64_t now_usec = clock_usec(CLOCK_REALTIME);
+	const uint64_t began[] = { now_usec - 2 * hour_usec, now_usec - hour_usec / 2,
+		now_usec + 5 * year_usec, now_usec };
+	for (size_t i = 0; i < ELEMENTSOF(began); i++) {
+		struct job job = job_ended(i + 1, place_left, OUTCOME_FLASHED);
+		job.started_realtime_usec = began[i];
+		store(room, job);
+	}
+	assert_int_equal(flashed(room, "bench", now_usec - hour_usec, now_usec), 2);
+	assert_int_equal(flashed(room, "bench", 0, now_usec), 3);
+	/* And while it is, the hour is another one. */
+	uint64_t ahead_usec = now_usec + 5 * year_usec;
+	assert_int_equal(flashed(room, "bench", ahead_usec - hour_usec, ahead_usec), 1);
 }
 
 /* ---- intents and places ------------------------------------------------------------------ */
@@ -513,6 +537,26 @@ static void old_jobs_go_and_younger_ones_stay(void **state)
 	assert_int_equal(oldest(room), 201);
 }
 
+/* Jobs of a minute in 1970, of one in five years, and of now, in a file that keeps thirty days. */
+static void jobs_around_a_wrong_minute_stay(void **state)
+{
+	struct room *room = *state;
+	uint64_t now_usec = clock_usec(CLOCK_REALTIME), day_usec = 86400 * USEC_PER_SEC;
+	fill(room, 1, 50, now_usec - day_usec);
+	fill(room, 51, 60, 1000000);
+	fill(room, 61, 70, now_usec + 5 * 365 * day_usec);
+	fill(room, 71, 1300, now_usec - day_usec);
+	fill(room, 1301, 1310, 1000000);
+	while (history_retire(room->history, 30, 0) == HISTORY_MORE)
+		continue;
+	const struct history_filter early = { .before_job_id = 72 };
+	_cleanup_(freep) char *found = jobs_found(room->history, &early);
+	EXPECT_WORDS(found, "71 70 69", "62 61 50 49", "2 1");
+	const struct history_filter newest = { .rows = 11 };
+	expect_jobs(
+		room->history, &newest, "1310 1309 1308 1307 1306 1305 1304 1303 1302 1301 1300");
+}
+
 #define STORY(function) cmocka_unit_test_setup_teardown(function, room_with_history, room_free)
 
 int main(void)
@@ -536,6 +580,7 @@ int main(void)
 		STORY(no_answer_is_longer_than_the_longest),
 		STORY(a_listener_that_has_enough_ends_the_search),
 		STORY(flashed_boards_are_counted_by_rule),
+		STORY(boards_flashed_in_the_future_do_not_count),
 		STORY(an_intent_is_kept_until_it_is_proved),
 		STORY(a_place_has_one_intent_the_newest),
 		STORY(a_place_is_remembered_with_all_that_is_behind_it),
@@ -544,6 +589,7 @@ int main(void)
 		STORY(jobs_beyond_the_limit_go_a_few_at_a_time),
 		STORY(a_clock_that_jumps_ahead_does_not_wipe_everything_out),
 		STORY(old_jobs_go_and_younger_ones_stay),
+		STORY(jobs_around_a_wrong_minute_stay),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

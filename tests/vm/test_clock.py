@@ -5,7 +5,9 @@ import time
 
 import images
 import names
-from vm_story import Story
+from vm_story import ALL_RP2040, IMAGE, Story
+
+ONE_IN_AN_HOUR = ALL_RP2040.replace('expect =', 'limit = 1; within = "1h"; expect =')
 
 YEAR = 365 * 24 * 3600
 AHEAD, BACK = 5 * YEAR, -10 * YEAR
@@ -62,6 +64,20 @@ class Clock(Story):
         self.rig.start_service()
         second = self.assert_flashed_in_sane_time(self.plug(1), since)
         self.assertGreater(second, first)
+
+    def test_a_limit_that_was_spent_in_the_future_is_not_spent(self):
+        """Nor is it spent by what was written before the clock jumped; but what was written within
+        the last hour counts again as soon as the clock says so."""
+        self.rig.write_policy("bench.conf", ONE_IN_AN_HOUR.format(image=IMAGE))
+        self.rig.reload_policies()
+        outcomes = []
+        for seconds in (AHEAD, 0, -AHEAD, 0, AHEAD):
+            self.jump(seconds)
+            since = self.journal.position()
+            end = self.end_of_job(self.plug(1), since)
+            outcomes.append(end.get(names.FIELD_REASON, end[names.FIELD_OUTCOME]))
+            self.bench.unplug_for_all_to_see(1)
+        self.assertEqual(outcomes, ["flashed", "limit", "flashed", "limit", "limit"])
 
     def assert_listed_in_order(self, jobs):
         listed = [job["job"] for job in self.rig.list_jobs()["jobs"]]

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
 """The state directory lies on a disk of its own that fills up, or breaks: a board is either not
-written, and told why, or written and verified."""
+written, and told why, or written and verified, and that it was to be written was stored before."""
+import contextlib
 import os
 import pathlib
+import sqlite3
 
 import guest
 import images
@@ -29,6 +31,7 @@ class StateDisk(Story):
         self.mount()
         self.addCleanup(self.unmount)
         self.given_a_service_that_flashes(images.good_bin(SIZE), POLICY)
+        self.flashed = []
 
     @staticmethod
     def mount():
@@ -58,11 +61,23 @@ class StateDisk(Story):
         said = f"{said}: {end['MESSAGE']}"
         if end[names.FIELD_OUTCOME] == "flashed":
             self.assert_holds_the_image(1)
+            self.flashed.append((int(end[names.FIELD_JOB]), "write", "flashed"))
         else:
-            self.assertIn(end[names.FIELD_OUTCOME], ("refused", "failed"), said)
+            self.assertEqual(end[names.FIELD_OUTCOME], "refused", said)
+            self.assertEqual(end[names.FIELD_REASON], "not-recorded", said)
             self.assertEqual(self.bench.state(1)["sectors_erased"], 0, said)
         self.bench.unplug_for_all_to_see(1)
         return end[names.FIELD_OUTCOME]
+
+    def assert_all_that_was_written_is_recorded(self):
+        """By now: an end that could not be stored at once had another chance with the last one's."""
+        self.rig.stop_service()
+        with contextlib.closing(sqlite3.connect(guest.STATE / names.HISTORY_FILE)) as database:
+            recorded = database.execute("SELECT job, decision, outcome FROM jobs "
+                                        "WHERE decision = 'write' ORDER BY job").fetchall()
+            intents = database.execute("SELECT * FROM intents").fetchall()
+        self.assertEqual(recorded, self.flashed)
+        self.assertEqual(intents, [])
 
     def test_it_fills_up_kibibyte_by_kibibyte(self):
         for room in ROOM:
@@ -70,6 +85,7 @@ class StateDisk(Story):
             self.outcome_of_a_plug(f"{room} KiB left")
         FILLER.unlink()
         self.assertEqual(self.outcome_of_a_plug("room again"), "flashed")
+        self.assert_all_that_was_written_is_recorded()
 
     def test_it_breaks_and_is_mended(self):
         """As after an error of the disk: nothing can be written any more, by nobody."""
@@ -81,3 +97,4 @@ class StateDisk(Story):
         self.mount()
         self.rig.start_service()
         self.assertEqual(self.outcome_of_a_plug("mended"), "flashed")
+        self.assert_all_that_was_written_is_recorded()
