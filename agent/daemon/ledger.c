@@ -46,11 +46,27 @@ struct ledger *ledger_free(struct ledger *ledger)
 
 /* ---- the history, if one can be had ------------------------------------------------------ */
 
+/* What a person can do about a history that cannot be used. */
+static const char *remedy(int error)
+{
+	switch (error) {
+	case -EUCLEAN: /* see ledger_mend() */
+		return "wait until no other board is being written, a new history is begun then";
+	case -EROFS:
+		return "find out why its file system is read-only";
+	case -EACCES:
+	case -EPERM:
+		return "give the state directory back to the service's user";
+	default:
+		return "make room in the state directory";
+	}
+}
+
 /* Passes `r` on; the first failure of a row is told. */
 static int heed(struct ledger *ledger, int r)
 {
 	if (r < 0 && ledger->trouble == 0)
-		story_history_unavailable(ledger->path, r);
+		story_history_unavailable(ledger->path, r, remedy(r));
 	ledger->trouble = r < 0 ? r : 0;
 	ledger->is_damaged |= r == -EUCLEAN;
 	return r;
@@ -130,8 +146,8 @@ static int add_not_recorded(const struct ledger *ledger, struct reasons *reasons
 {
 	return reasons_add(reasons, REASON_NOT_RECORDED,
 		"what is to be written could not be recorded first (%s), so nothing is written; "
-		"make room in the state directory, then plug the board again",
-		strerror(-ledger->trouble));
+		"%s, then plug the board again",
+		strerror(-ledger->trouble), remedy(ledger->trouble));
 }
 
 static int judge_quarantine(

@@ -146,11 +146,11 @@ void story_history_damaged(const char *path, const char *aside)
 		"%s was damaged; it is now %s, and a new history was begun", path, aside);
 }
 
-void story_history_unavailable(const char *path, int error)
+void story_history_unavailable(const char *path, int error, const char *remedy)
 {
 	journal_say(LOG_ERR, MESSAGE_HISTORY_UNAVAILABLE, NULL,
-		"%s: nothing can be recorded (%s), so nothing will be written; make room there",
-		path, strerror(-error));
+		"%s: nothing can be recorded (%s), so nothing will be written; %s", path,
+		strerror(-error), remedy);
 }
 
 void story_place_quarantined(const char *place, const struct place_record *record)

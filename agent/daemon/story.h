@@ -24,7 +24,7 @@ void story_job_resumed(const struct job *job);
 void story_job_lost(uint64_t job_id, const char *place);
 
 void story_history_damaged(const char *path, const char *aside);
-void story_history_unavailable(const char *path, int error);
+void story_history_unavailable(const char *path, int error, const char *remedy);
 void story_place_quarantined(const char *place, const struct place_record *record);
 void story_place_released(const char *place);
 

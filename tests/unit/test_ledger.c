@@ -79,7 +79,7 @@ static bool may_write(struct scene *scene)
 	int r = ledger_permit(scene->ledger, &limits, &scene->job, &reasons);
 	assert_in_range(r, 0, LEDGER_REFUSED);
 	if (r == LEDGER_REFUSED)
-		expect_only_reason(&reasons, REASON_NOT_RECORDED, "make room");
+		expect_only_reason(&reasons, REASON_NOT_RECORDED, "a new history");
 	return r == 0;
 }
 
