@@ -14,18 +14,6 @@
 #define RESTART_TRIES       2
 #define RESTART_LEAVES_MSEC 250
 
-static const struct picoboot_chip *const chips[] = { &picoboot_rp2040, &picoboot_rp2350 };
-
-/* The chip whose ROM shows these bytes, or NULL. */
-static const struct picoboot_chip *chip_of_rom(const uint8_t rom[4])
-{
-	for (size_t i = 0; i < ELEMENTSOF(chips); i++) {
-		if (rom[0] == 'M' && rom[1] == 'u' && rom[2] == chips[i]->rom_magic)
-			return chips[i];
-	}
-	return NULL;
-}
-
 static int look(struct backend_session *session, struct board_facts *ret)
 {
 	struct board_facts facts = { .chip = CHIP_UNKNOWN, .content = CONTENT_UNKNOWN };
@@ -33,8 +21,9 @@ static int look(struct backend_session *session, struct board_facts *ret)
 	int r = picoboot_read_now(&session->wire, PICOBOOT_ROM_MAGIC_ADDRESS, rom, sizeof rom);
 	if (r < 0)
 		return r;
-	session->chip = chip_of_rom(rom);
-	if (session->chip) {
+	/* A board whose ROM contradicts its USB id is none that anybody should write to. */
+	session->is_proved = rom[0] == 'M' && rom[1] == 'u' && rom[2] == session->chip->rom_magic;
+	if (session->is_proved) {
 		facts.chip = session->chip->chip;
 		facts.rom_revision = rom[3];
 		r = session->chip->look(&session->wire, &facts);
@@ -90,13 +79,15 @@ static struct backend_session *give_back(struct backend_session *session)
 }
 DEFINE_CLEANUP(struct backend_session *, give_back)
 
-static int picoboot_open(const struct usb_address *address, const struct backend_watch *watch,
-	struct backend_session **ret, struct backend_failure *ret_failure)
+static int open_chip(const struct picoboot_chip *chip, const struct usb_address *address,
+	const struct backend_watch *watch, struct backend_session **ret,
+	struct backend_failure *ret_failure)
 {
 	*ret_failure = (struct backend_failure){ 0 };
 	_cleanup_(give_backp) struct backend_session *session = calloc(1, sizeof *session);
 	if (!session)
 		return -ENOMEM;
+	session->chip = chip;
 	session->failure = ret_failure;
 	session->watch = watch;
 	session->wire.on_alive = picoboot_on_alive;
@@ -113,6 +104,18 @@ static int picoboot_open(const struct usb_address *address, const struct backend
 		return picoboot_fail_wire(session, r, "opening it");
 	*ret = TAKE_PTR(session);
 	return 0;
+}
+
+static int open_rp2040(const struct usb_address *address, const struct backend_watch *watch,
+	struct backend_session **ret, struct backend_failure *ret_failure)
+{
+	return open_chip(&picoboot_rp2040, address, watch, ret, ret_failure);
+}
+
+static int open_rp2350(const struct usb_address *address, const struct backend_watch *watch,
+	struct backend_session **ret, struct backend_failure *ret_failure)
+{
+	return open_chip(&picoboot_rp2350, address, watch, ret, ret_failure);
 }
 
 static int picoboot_probe(struct backend_session *session, struct board_facts *ret,
@@ -186,18 +189,22 @@ static struct backend_session *picoboot_close(struct backend_session *session)
 	return give_back(session);
 }
 
-#define PICOBOOT_FUNCTIONS                                                               \
-	.open = picoboot_open, .probe = picoboot_probe, .write = picoboot_write_checked, \
-	.restart = picoboot_restart, .close = picoboot_close
-
 const struct backend picoboot_rp2040_backend = {
 	.name = "picoboot",
 	.mode = MODE_RP2040_BOOT,
-	PICOBOOT_FUNCTIONS,
+	.open = open_rp2040,
+	.probe = picoboot_probe,
+	.write = picoboot_write_checked,
+	.restart = picoboot_restart,
+	.close = picoboot_close,
 };
 
 const struct backend picoboot_rp2350_backend = {
 	.name = "picoboot",
 	.mode = MODE_RP2350_BOOT,
-	PICOBOOT_FUNCTIONS,
+	.open = open_rp2350,
+	.probe = picoboot_probe,
+	.write = picoboot_write_checked,
+	.restart = picoboot_restart,
+	.close = picoboot_close,
 };

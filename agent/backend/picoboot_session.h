@@ -17,7 +17,8 @@
 struct backend_session {
 	struct usb_device *device;
 	struct picoboot_wire wire;
-	const struct picoboot_chip *chip; /* NULL: not looked at yet, or unknown */
+	const struct picoboot_chip *chip; /* as its USB id says */
+	bool is_proved; /* and its ROM */
 	struct backend_failure *failure; /* of the call that is under way */
 	uint64_t flash_size_bytes; /* 0 = unknown */
 	bool is_touched; /* the flash is no longer what it was when we came */

@@ -469,9 +469,9 @@ static int check_image(
 	struct backend_session *session, const struct image *image, struct flash_head *ret_head)
 {
 	const struct picoboot_chip *chip = session->chip;
-	if (!chip)
-		return picoboot_fail(session, -EINVAL, REASON_UNSUPPORTED,
-			"the board's boot ROM is none that plugflash knows; flash it by hand");
+	if (!session->is_proved)
+		return picoboot_fail(session, -EINVAL, REASON_CHIP_UNKNOWN,
+			"the board's boot ROM is not an %s's; flash it by hand", chip->name);
 	if (image->segment_count == 0 || chip->find_head(image, ret_head) < 0)
 		return picoboot_fail(session, -EINVAL, chip->no_head, "%s", chip->no_head_sentence);
 	uint64_t end = image_end(image);

@@ -10,6 +10,7 @@
 #define SECTOR        4096u
 #define HEAD_SECTORS  2u
 
+#define COMMAND_EXEC      0x08
 #define COMMAND_REBOOT2   0x0a
 #define COMMAND_OTP_WRITE 0x0d
 
@@ -191,6 +192,20 @@ static void an_image_for_an_rp2040_is_refused(void **unused)
 	assert_int_equal(story->erases, 0);
 }
 
+/* As if its USB id were an RP2040's. */
+static void a_rom_that_contradicts_the_usb_id_is_no_chip_that_we_know(void **unused)
+{
+	(void)unused;
+	_cleanup_(story_freep) struct story *story = blank_story(KLIPPER_BYTES);
+	story->kind = RP2040_CHIP_RP2040;
+	struct visit visit = story_visit(story, false);
+	assert_true(visit.is_probed);
+	assert_int_equal(visit.facts.chip, CHIP_UNKNOWN);
+	assert_int_equal(visit.failure.code, REASON_CHIP_UNKNOWN);
+	assert_int_equal(counters_of(story)->commands_by_id[COMMAND_EXEC], 0);
+	assert_int_equal(story->erases, 0);
+}
+
 static void an_image_larger_than_the_chip_never_starts(void **unused)
 {
 	(void)unused;
@@ -306,6 +321,7 @@ int main(void)
 		cmocka_unit_test(an_old_block_beside_a_short_image_does_not_stay),
 		cmocka_unit_test(what_lies_behind_the_head_survives),
 		cmocka_unit_test(an_image_for_an_rp2040_is_refused),
+		cmocka_unit_test(a_rom_that_contradicts_the_usb_id_is_no_chip_that_we_know),
 		cmocka_unit_test(an_image_larger_than_the_chip_never_starts),
 		cmocka_unit_test(partitions_are_seen_and_stay),
 		cmocka_unit_test(an_erase_that_did_nothing_is_noticed),
