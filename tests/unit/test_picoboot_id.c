@@ -90,6 +90,24 @@ static void without_its_answer_the_board_is_one_of_many(void **unused)
 	}
 }
 
+/* Who answers nothing any more is no board that anybody should write to; only its power helps. */
+static void a_board_that_hangs_there_is_refused(void **unused)
+{
+	(void)unused;
+	_cleanup_(story_freep) struct story *story = story_new(&eddy, IMAGE_BYTES, 1);
+	struct rp2040_fault fault = {
+		.kind = RP2040_FAULT_HANG,
+		.trigger = RP2040_AT_COMMAND,
+		.command = COMMAND_EXEC,
+	};
+	assert_true(bench_fault(story->board, &fault) >= 0);
+	struct visit visit = story_visit(story, false);
+	assert_int_equal(visit.failure.code, REASON_BOARD_SILENT);
+	assert_false(visit.is_probed);
+	assert_true(story_is_as_before(story));
+	story_expect_cured_by_replug(story);
+}
+
 static void a_board_that_leaves_meanwhile_has_left(void **unused)
 {
 	(void)unused;
@@ -123,6 +141,7 @@ int main(void)
 		cmocka_unit_test(a_look_changes_no_flash),
 		cmocka_unit_test(a_chip_without_an_id_is_one_of_many),
 		cmocka_unit_test(without_its_answer_the_board_is_one_of_many),
+		cmocka_unit_test(a_board_that_hangs_there_is_refused),
 		cmocka_unit_test(a_board_that_leaves_meanwhile_has_left),
 		cmocka_unit_test(the_id_costs_milliseconds),
 	};
