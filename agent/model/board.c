@@ -7,18 +7,6 @@
 #include "base/text.h"
 #include "model/board.h"
 
-static const char *const chip_names[_CHIP_MAX] = {
-	[CHIP_UNKNOWN] = "unknown",
-	[CHIP_RP2040] = "rp2040",
-	[CHIP_RP2350] = "rp2350",
-	[CHIP_STM32F429] = "stm32f429",
-	[CHIP_STM32F446] = "stm32f446",
-	[CHIP_STM32F407] = "stm32f407",
-	[CHIP_STM32F072] = "stm32f072",
-	[CHIP_STM32G0B1] = "stm32g0b1",
-	[CHIP_STM32H723] = "stm32h723",
-};
-
 static const char *const mode_names[_MODE_MAX] = {
 	[MODE_NONE] = "none",
 	[MODE_RP2040_BOOT] = "rp2040-boot",
@@ -31,18 +19,6 @@ static const char *const content_names[_CONTENT_MAX] = {
 	[CONTENT_BOOTABLE] = "bootable",
 	[CONTENT_UNBOOTABLE] = "unbootable",
 };
-
-const char *chip_name(enum chip chip)
-{
-	assert(chip < _CHIP_MAX);
-	return chip_names[chip];
-}
-
-int chip_from_name(const char *name)
-{
-	int chip = text_lookup(chip_names, _CHIP_MAX, name);
-	return chip == CHIP_UNKNOWN ? -EINVAL : chip;
-}
 
 const char *mode_name(enum board_mode mode)
 {

@@ -7,21 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum chip {
-	CHIP_UNKNOWN,
-	CHIP_RP2040,
-	CHIP_RP2350,
-	CHIP_STM32F429,
-	CHIP_STM32F446,
-	CHIP_STM32F407,
-	CHIP_STM32F072,
-	CHIP_STM32G0B1,
-	CHIP_STM32H723,
-	_CHIP_MAX,
-};
-
-const char *chip_name(enum chip chip); /* "rp2040" */
-int chip_from_name(const char *name); /* enum chip or -EINVAL; "unknown" is no name */
+#include "model/chip.h"
 
 /* The language a board speaks at this moment: the value of the udev property ID_PLUGFLASH. */
 enum board_mode {
