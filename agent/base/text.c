@@ -136,6 +136,21 @@ void text_hex(const void *bytes, size_t length, char *ret)
 	*ret = '\0';
 }
 
+static uint8_t hex_digit(char digit)
+{
+	return (uint8_t)(digit <= '9' ? digit - '0' : (digit | 0x20) - 'a' + 10);
+}
+
+int text_parse_hex(const char *text, void *ret, size_t length)
+{
+	uint8_t *bytes = ret;
+	if (strlen(text) != 2 * length || strspn(text, "0123456789abcdefABCDEF") != 2 * length)
+		return -EINVAL;
+	for (size_t i = 0; i < length; i++)
+		bytes[i] = (uint8_t)(hex_digit(text[2 * i]) << 4 | hex_digit(text[2 * i + 1]));
+	return 0;
+}
+
 int text_parse_vid_pid(const char *text, uint16_t *ret_vid, uint16_t *ret_pid)
 {
 	if (strlen(text) != 9 || text[4] != ':')

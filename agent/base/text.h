@@ -36,6 +36,9 @@ void text_copy_plain(char *ret, size_t capacity, const char *text);
 /* Lower-case hexadecimal; `ret` holds 2 * length + 1 characters. */
 void text_hex(const void *bytes, size_t length, char *ret);
 
+/* Exactly 2 * length hexadecimal digits. 0 or -EINVAL, `ret` is then unchanged. */
+int text_parse_hex(const char *text, void *ret, size_t length) _must_check_;
+
 /* "2e8a:0003", exactly four hexadecimal digits each. 0 or -EINVAL. */
 int text_parse_vid_pid(const char *text, uint16_t *ret_vid, uint16_t *ret_pid) _must_check_;
 

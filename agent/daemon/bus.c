@@ -168,6 +168,24 @@ static int on_history(sd_bus_message *call, void *context, sd_bus_error *error)
 	return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
 }
 
+static int on_list_firmware(sd_bus_message *call, void *context, sd_bus_error *error)
+{
+	const struct bus_view *view = ((struct bus *)context)->view;
+	const struct store_entry *entries;
+	size_t count;
+	int r = store_look(view->store, view->policy, &entries, &count);
+	if (r == -E2BIG)
+		return sd_bus_error_set(error, SD_BUS_ERROR_LIMITS_EXCEEDED,
+			"There are more files than plugflash looks through; clear the firmware "
+			"directory up");
+	_cleanup_(message_unrefp) sd_bus_message *reply = NULL;
+	if (r >= 0)
+		r = begin_array(call, "a{sv}", &reply);
+	for (size_t i = 0; i < count && r >= 0; i++)
+		r = bus_put_firmware(reply, &entries[i]);
+	return r < 0 ? r : send_array(reply);
+}
+
 static int on_release(sd_bus_message *call, void *context, sd_bus_error *error)
 {
 	const struct bus_view *view = ((struct bus *)context)->view;
@@ -227,6 +245,7 @@ static const sd_bus_vtable vtable[] = {
 	SD_BUS_METHOD("ExplainLike", "s", "a{sv}", on_explain_like, SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD("Check", NULL, "a{sv}", on_check, SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD("History", "a{sv}", "aa{sv}", on_history, SD_BUS_VTABLE_UNPRIVILEGED),
+	SD_BUS_METHOD("ListFirmware", NULL, "aa{sv}", on_list_firmware, SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD("Release", "s", NULL, on_release, SD_BUS_VTABLE_UNPRIVILEGED),
 	/* The bus policy lets only root call it. */
 	SD_BUS_METHOD("Reload", NULL, NULL, on_reload, SD_BUS_VTABLE_UNPRIVILEGED),

@@ -10,6 +10,7 @@
  *   Explain(s place) → a{sv}            signal JobChanged(t job, a{sv} job)
  *   ExplainLike(s "2e8a:0003@place") → a{sv}
  *   History(a{sv} filter) → aa{sv}, newest first, a page at a time
+ *   ListFirmware() → aa{sv}: what the store holds, in the order of the paths
  *   Release(s place)
  *   Check() → a{sv}: reads the policy files anew, applies nothing
  */
@@ -29,6 +30,7 @@ struct bus_view {
 	const struct policy *policy;
 	const char *policy_problem; /* why the files on disk were not taken, or NULL */
 	const char *firmware_directory;
+	struct store *store;
 	const struct rulebook_source *rulebook;
 	int (*on_reload)(void *context); /* 0, RULEBOOK_INVALID, negative errno */
 	void *context;

@@ -17,7 +17,7 @@
 struct conduct_settings {
 	sd_event *event;
 	const char *worker_socket;
-	const char *firmware_directory;
+	struct store *store;
 	const char *history_file;
 	/* Something about the job has changed: its state, or how far it is. */
 	void (*on_change)(void *context, const struct job *job);

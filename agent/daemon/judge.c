@@ -6,7 +6,6 @@
 #include "base/text.h"
 #include "daemon/judge.h"
 #include "daemon/store.h"
-#include "model/fitness.h"
 
 void judgement_done(struct judgement *judgement)
 {
@@ -16,32 +15,57 @@ void judgement_done(struct judgement *judgement)
 	*judgement = (struct judgement){ 0 };
 }
 
+/* The boot modes that we know are all reached by USB. */
+static enum transport mode_reach(enum board_mode mode)
+{
+	return mode == MODE_NONE ? TRANSPORT_UNKNOWN : TRANSPORT_USB;
+}
+
+static void take_flash_size(struct board_facts *known, uint64_t stated)
+{
+	if (known->flash_size_bytes == 0)
+		known->flash_size_bytes = stated;
+}
+
+static void take_application_start(struct board_facts *known, bool is_stated, uint32_t stated)
+{
+	if (known->has_application_start || !is_stated)
+		return;
+	known->has_application_start = true;
+	known->application_start = stated;
+}
+
 /* What the policy states fills what the probe could not see; it never overrides it. */
-static struct board_facts with_policy(const struct board_facts *facts, const struct policy *policy,
-	const struct policy_rule *rule)
+static struct board_facts with_policy(const struct board_facts *facts, const struct device *device,
+	const struct policy *policy, const struct policy_rule *rule)
 {
 	struct board_facts known = *facts;
 	const struct policy_board *board = rule->board ? policy_board(policy, rule->board) : NULL;
-	if (known.flash_size_bytes == 0)
-		known.flash_size_bytes = rule->flash_size_bytes;
-	if (known.flash_size_bytes == 0 && board)
-		known.flash_size_bytes = board->flash_size_bytes;
+	if (known.reach == TRANSPORT_UNKNOWN)
+		known.reach = mode_reach(device->mode);
+	take_flash_size(&known, rule->flash_size_bytes);
+	take_application_start(&known, rule->has_application_start, rule->application_start);
+	if (board) {
+		take_flash_size(&known, board->flash_size_bytes);
+		take_application_start(
+			&known, board->has_application_start, board->application_start);
+	}
 	return known;
 }
 
-static int judge_image(const struct policy *policy, const char *firmware_directory,
-	const struct board_facts *facts, struct judgement *judgement)
+static int judge_image(const struct policy *policy, struct store *store,
+	const struct device *device, const struct board_facts *facts, struct judgement *judgement)
 {
+	_cleanup_(firmware_done) struct firmware firmware = { 0 };
 	const struct policy_rule *rule = judgement->rule;
-	int r = store_find(
-		firmware_directory, rule->image, &judgement->reasons, &judgement->image_path);
-	if (r != 0)
-		return r < 0 ? r : 0;
-	r = store_load(judgement->image_path, facts->chip, &judgement->reasons, &judgement->image);
-	if (r != 0)
-		return r < 0 ? r : 0;
-	struct board_facts known = with_policy(facts, policy, rule);
-	return fitness_judge(judgement->image, &known, &judgement->reasons);
+	struct board_facts known = with_policy(facts, device, policy, rule);
+	int r = store_choose(store, policy, rule, &known, &judgement->reasons, &firmware);
+	if (r < 0)
+		return r;
+	/* Why there is no image stands in the reasons. */
+	judgement->image_path = TAKE_PTR(firmware.path);
+	judgement->image = TAKE_PTR(firmware.image);
+	return 0;
 }
 
 static int explain_unknown(const struct policy *policy, const struct device *device,
@@ -55,14 +79,14 @@ static int explain_unknown(const struct policy *policy, const struct device *dev
 		why ? why : "nobody can tell");
 }
 
-int judge(const struct policy *policy, const char *firmware_directory, const struct device *device,
+int judge(const struct policy *policy, struct store *store, const struct device *device,
 	const struct board_facts *facts, struct judgement *ret)
 {
 	_cleanup_(judgement_done) struct judgement judgement = { 0 };
 	judgement.verdict = policy_decide(policy, device, facts, &judgement.rule);
 	int r = 0;
 	if (judgement.verdict == VERDICT_FLASH)
-		r = judge_image(policy, firmware_directory, facts, &judgement);
+		r = judge_image(policy, store, device, facts, &judgement);
 	else if (judgement.verdict == VERDICT_UNKNOWN)
 		r = explain_unknown(policy, device, facts, &judgement);
 	if (r < 0)

@@ -4,6 +4,7 @@
  * The whole judgement of one board: policy, then the image that the policy names, then whether it
  * fits. Jobs and `explain` ask the same function, so that what is explained is what happens.
  */
+#include "daemon/store.h"
 #include "model/board.h"
 #include "model/device.h"
 #include "model/image.h"
@@ -22,7 +23,7 @@ struct judgement {
 void judgement_done(struct judgement *judgement);
 
 /* `facts` NULL: nobody has looked; the answer is then at most VERDICT_PROBE. 0 or -ENOMEM. */
-int judge(const struct policy *policy, const char *firmware_directory, const struct device *device,
+int judge(const struct policy *policy, struct store *store, const struct device *device,
 	const struct board_facts *facts, struct judgement *ret) _must_check_;
 
 /* One sentence for people on what a verdict means for this board; NULL when memory is short. */

@@ -204,7 +204,7 @@ static bool is_about(const struct intent *intent, const struct judgement *judgem
 	       memcmp(&judgement->image->digest, &intent->digest, sizeof(intent->digest)) == 0;
 }
 
-int ledger_judge(struct ledger *ledger, const struct policy *policy, const char *firmware_directory,
+int ledger_judge(struct ledger *ledger, const struct policy *policy, struct store *store,
 	const struct device *device, const struct board_facts *facts, struct judgement *ret)
 {
 	_cleanup_(judgement_done) struct judgement judgement = { 0 };
@@ -212,11 +212,11 @@ int ledger_judge(struct ledger *ledger, const struct policy *policy, const char 
 	struct device seen = *device;
 	bool resumes = device->was_present && find_intent(ledger, device->place, facts, &intent);
 	seen.was_present = device->was_present && !resumes;
-	int r = judge(policy, firmware_directory, &seen, facts, &judgement);
+	int r = judge(policy, store, &seen, facts, &judgement);
 	if (r >= 0 && resumes && facts && !is_about(&intent, &judgement)) {
 		resumes = false;
 		judgement_done(&judgement);
-		r = judge(policy, firmware_directory, device, facts, &judgement);
+		r = judge(policy, store, device, facts, &judgement);
 	}
 	if (r >= 0)
 		r = judge_past(ledger, device, &judgement);

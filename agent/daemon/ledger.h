@@ -32,7 +32,7 @@ uint64_t ledger_next_id(struct ledger *ledger);
  * that just came while its place has an unfinished write of this very board and this very image.
  * `facts` NULL: nobody has looked. 0 or -ENOMEM.
  */
-int ledger_judge(struct ledger *ledger, const struct policy *policy, const char *firmware_directory,
+int ledger_judge(struct ledger *ledger, const struct policy *policy, struct store *store,
 	const struct device *device, const struct board_facts *facts, struct judgement *ret)
 	_must_check_;
 

@@ -38,6 +38,7 @@ struct mind {
 	struct policy *policy;
 	char *policy_problem;
 	char *firmware_directory;
+	struct store *store;
 	char *history_file;
 	struct conduct_settings conduct_settings;
 	struct conduct *conduct;
@@ -186,6 +187,7 @@ static void mind_done(struct mind *mind)
 	conduct_free(mind->conduct);
 	policy_free(mind->policy);
 	free(mind->policy_problem);
+	store_free(mind->store);
 	free(mind->firmware_directory);
 	free(mind->history_file);
 	sd_event_unref(mind->event);
@@ -199,13 +201,15 @@ static int prepare(struct mind *mind, const struct options *options)
 	mind->history_file = text_format("%s/" NAME_HISTORY_FILE, options->state_directory);
 	if (!mind->policy || !mind->firmware_directory || !mind->history_file)
 		return -ENOMEM;
-	int r = sd_event_default(&mind->event);
+	int r = store_new(mind->firmware_directory, &mind->store);
+	if (r >= 0)
+		r = sd_event_default(&mind->event);
 	if (r < 0)
 		return r;
 	mind->conduct_settings = (struct conduct_settings){
 		.event = mind->event,
 		.worker_socket = options->worker_socket,
-		.firmware_directory = mind->firmware_directory,
+		.store = mind->store,
 		.history_file = mind->history_file,
 		.on_change = on_job_change,
 		.context = mind,
@@ -230,6 +234,7 @@ static int open_bus(struct mind *mind)
 		.conduct = mind->conduct,
 		.policy = mind->policy,
 		.firmware_directory = mind->firmware_directory,
+		.store = mind->store,
 		.rulebook = &mind->rulebook,
 		.on_reload = reload,
 		.context = mind,

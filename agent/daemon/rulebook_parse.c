@@ -9,161 +9,7 @@
 
 #include "base/text.h"
 #include "daemon/rulebook.h"
-
-struct parse {
-	const char *file;
-	struct policy *policy;
-	struct reasons *errors;
-	struct reasons *warnings;
-	int failure; /* sticky -ENOMEM */
-};
-
-static void __attribute__((format(printf, 3, 4)))
-complain(struct parse *parse, const config_setting_t *setting, const char *format, ...)
-{
-	va_list arguments;
-	va_start(arguments, format);
-	_cleanup_(freep) char *text = text_format_list(format, arguments);
-	va_end(arguments);
-	_cleanup_(freep) char *safe = text ? text_escape(text) : NULL;
-	if (!safe || reasons_add(parse->errors, REASON_POLICY_INVALID, "%s:%u: %s", parse->file,
-			     config_setting_source_line(setting), safe) < 0)
-		parse->failure = -ENOMEM;
-}
-
-static void warn(struct parse *parse, const config_setting_t *setting, const char *text)
-{
-	if (reasons_add(parse->warnings, REASON_POLICY_INVALID, "%s:%u: %s", parse->file,
-		    config_setting_source_line(setting), text) < 0)
-		parse->failure = -ENOMEM;
-}
-
-static void keep(struct parse *parse, char **place, const char *text)
-{
-	free(*place);
-	*place = strdup(text);
-	if (!*place)
-		parse->failure = -ENOMEM;
-}
-
-static struct policy_origin origin_of(struct parse *parse, const config_setting_t *setting)
-{
-	struct policy_origin origin = { .line = config_setting_source_line(setting) };
-	keep(parse, &origin.file, parse->file);
-	return origin;
-}
-
-/* The string of a setting, or NULL after a complaint. */
-static const char *want_string(struct parse *parse, const config_setting_t *setting)
-{
-	const char *text = config_setting_get_string(setting);
-	if (text && *text)
-		return text;
-	complain(parse, setting, "%s wants a text in quotes that is not empty",
-		config_setting_name(setting));
-	return NULL;
-}
-
-static bool want_bool(struct parse *parse, const config_setting_t *setting)
-{
-	if (config_setting_type(setting) != CONFIG_TYPE_BOOL)
-		complain(parse, setting, "%s wants true or false", config_setting_name(setting));
-	return config_setting_get_bool(setting);
-}
-
-/* libconfig 1.5 reads hexadecimal above 0x7fffffff as negative: the range catches it. */
-static long long want_number(
-	struct parse *parse, const config_setting_t *setting, long long low, long long high)
-{
-	int type = config_setting_type(setting);
-	if (type == CONFIG_TYPE_INT || type == CONFIG_TYPE_INT64) {
-		long long value = config_setting_get_int64(setting);
-		if (value >= low && value <= high)
-			return value;
-	}
-	complain(parse, setting, "%s wants a whole number from %lld to %lld",
-		config_setting_name(setting), low, high);
-	return low;
-}
-
-static void want_id(
-	struct parse *parse, const config_setting_t *setting, uint16_t *ret_vid, uint16_t *ret_pid)
-{
-	const char *text = want_string(parse, setting);
-	if (text && text_parse_vid_pid(text, ret_vid, ret_pid) < 0)
-		complain(parse, setting,
-			"%s wants four and four hexadecimal digits, as \"2e8a:0003\"",
-			config_setting_name(setting));
-}
-
-static void want_chip(struct parse *parse, const config_setting_t *setting, enum chip *ret)
-{
-	const char *text = want_string(parse, setting);
-	int chip = text ? chip_from_name(text) : 0;
-	if (chip < 0)
-		complain(parse, setting,
-			"chip \"%s\" is not known; known are rp2040, rp2350, stm32f429 "
-			"and so on: see plugflash explain",
-			text);
-	else
-		*ret = (enum chip)chip;
-}
-
-static void want_mode(struct parse *parse, const config_setting_t *setting, enum board_mode *ret)
-{
-	const char *text = want_string(parse, setting);
-	int mode = text ? mode_from_name(text) : 0;
-	if (mode < 0)
-		complain(parse, setting,
-			"mode \"%s\" is not known; known are rp2040-boot and rp2350-boot", text);
-	else
-		*ret = (enum board_mode)mode;
-}
-
-/* ---- keys
- * ---------------------------------------------------------------------------------------- */
-
-struct key {
-	const char *name;
-	void (*take)(struct parse *parse, const config_setting_t *setting, void *object);
-};
-
-static void take_group(struct parse *parse, const config_setting_t *group, const struct key *keys,
-	size_t key_count, void *object)
-{
-	if (!config_setting_is_group(group)) {
-		const char *name = config_setting_name(group);
-		complain(parse, group, "%s wants a group in braces: { … }", name ? name : "this");
-		return;
-	}
-	for (int i = 0; i < config_setting_length(group); i++) {
-		const config_setting_t *setting = config_setting_get_elem(group, (unsigned)i);
-		const char *name = config_setting_name(setting);
-		const struct key *key = NULL;
-		for (size_t k = 0; k < key_count && !key; k++)
-			if (text_equal(keys[k].name, name))
-				key = &keys[k];
-		if (key) {
-			key->take(parse, setting, object);
-			continue;
-		}
-		_cleanup_(freep) char *known = NULL;
-		for (size_t k = 0; k < key_count; k++)
-			if (text_append(&known, "%s%s", k ? ", " : "", keys[k].name) < 0)
-				parse->failure = -ENOMEM;
-		complain(parse, setting, "key \"%s\" is not known; here stand: %s", name, known);
-	}
-}
-
-static void take_name(struct parse *parse, const config_setting_t *setting, char **place)
-{
-	const char *text = want_string(parse, setting);
-	if (text && !text_is_plain(text))
-		complain(parse, setting, "%s holds control characters; remove them",
-			config_setting_name(setting));
-	else if (text)
-		keep(parse, place, text);
-}
+#include "daemon/rulebook_parts.h"
 
 static void board_name(struct parse *p, const config_setting_t *s, void *board)
 {
@@ -200,12 +46,20 @@ static void board_flash_size(struct parse *p, const config_setting_t *s, void *b
 		(uint64_t)want_number(p, s, 4096, 16 << 20);
 }
 
+static void board_application_start(struct parse *p, const config_setting_t *s, void *object)
+{
+	struct policy_board *board = object;
+	board->has_application_start = true;
+	board->application_start = (uint32_t)want_number(p, s, 0, ADDRESS_MOST);
+}
+
 static const struct key board_keys[] = {
 	{ "name", board_name },
 	{ "chip", board_chip },
 	{ "serial", board_serial },
 	{ "can_uuid", board_can_uuid },
 	{ "flash_size", board_flash_size },
+	{ "application_start", board_application_start },
 };
 
 static void match_mode(struct parse *p, const config_setting_t *s, void *rule)
@@ -253,21 +107,6 @@ static void flash_image(struct parse *p, const config_setting_t *s, void *rule)
 	take_name(p, s, &((struct policy_rule *)rule)->image);
 }
 
-static void flash_expect(struct parse *parse, const config_setting_t *setting, void *object)
-{
-	struct policy_rule *rule = object;
-	const char *text = want_string(parse, setting);
-	if (text_equal(text, "any"))
-		rule->expectation = EXPECT_ANY;
-	else if (text_equal(text, "none"))
-		rule->expectation = EXPECT_NONE;
-	else if (text && text_parse_vid_pid(text, &rule->expected_vid, &rule->expected_pid) == 0)
-		rule->expectation = EXPECT_ID;
-	else if (text)
-		complain(
-			parse, setting, "expect wants \"any\", \"none\" or an id as \"2e8a:000a\"");
-}
-
 static void flash_verify(struct parse *parse, const config_setting_t *setting, void *rule)
 {
 	(void)rule;
@@ -293,6 +132,13 @@ static void flash_flash_size(struct parse *p, const config_setting_t *s, void *r
 		(uint64_t)want_number(p, s, 4096, 16 << 20);
 }
 
+static void flash_application_start(struct parse *p, const config_setting_t *s, void *object)
+{
+	struct policy_rule *rule = object;
+	rule->has_application_start = true;
+	rule->application_start = (uint32_t)want_number(p, s, 0, ADDRESS_MOST);
+}
+
 static void flash_limit(struct parse *p, const config_setting_t *s, void *rule)
 {
 	((struct policy_rule *)rule)->limit = (unsigned)want_number(p, s, 1, 1000000);
@@ -312,7 +158,12 @@ static const struct key flash_keys[] = {
 	{ "verify", flash_verify },
 	{ "present", flash_present },
 	{ "force", flash_force },
+	{ "declare", flash_declare },
+	{ "downgrade", flash_downgrade },
+	{ "bootloader", flash_bootloader },
+	{ "sha256", flash_sha256 },
 	{ "flash_size", flash_flash_size },
+	{ "application_start", flash_application_start },
 	{ "limit", flash_limit },
 	{ "within", flash_within },
 };
@@ -465,10 +316,32 @@ static void top_limits(struct parse *parse, const config_setting_t *setting, voi
 	take_group(parse, setting, keys, ELEMENTSOF(keys), &parse->policy->limits);
 }
 
+static void top_firmware_directories(
+	struct parse *parse, const config_setting_t *setting, void *unused)
+{
+	(void)unused;
+	if (!config_setting_is_array(setting) && !config_setting_is_list(setting)) {
+		complain(parse, setting,
+			"%s wants a list in square brackets: [ \"/srv/firmware\" ]",
+			config_setting_name(setting));
+		return;
+	}
+	for (int i = 0; i < config_setting_length(setting); i++) {
+		const config_setting_t *element = config_setting_get_elem(setting, (unsigned)i);
+		const char *path = config_setting_get_string(element);
+		if (!path || path[0] != '/' || strstr(path, "/../") || !text_is_plain(path))
+			complain(parse, element,
+				"firmware_directories wants absolute paths in quotes");
+		else if (policy_add_directory(parse->policy, path) < 0)
+			parse->failure = -ENOMEM;
+	}
+}
+
 static const struct key top_keys[] = {
 	{ "boards", top_boards },
 	{ "rules", top_rules },
 	{ "limits", top_limits },
+	{ "firmware_directories", top_firmware_directories },
 };
 
 /* libconfig would open whatever an @include names, past the checks of owner and layer. */

@@ -1,100 +1,310 @@
 /* SPDX-License-Identifier: MIT */
-/* The firmware directory; see store.h. */
+/* What a rule's image means for a board; see store.h. */
 #include <errno.h>
 #include <glob.h>
 #include <string.h>
 
-#include "base/file.h"
 #include "base/text.h"
-#include "daemon/store.h"
+#include "daemon/store_parts.h"
 #include "model/fitness.h"
+#include "model/version.h"
 
-#define NAMES_SHOWN 5
+/* The files that come into question, by path and, where it is known, by what they say. */
+struct candidate {
+	const char *path;
+	const char *version; /* "" = none stated */
+	bool is_out; /* looked at, and does not fit */
+};
 
-static int refuse(
-	struct reasons *reasons, enum reason_code code, const char *subject, const char *text)
-{
-	_cleanup_(freep) char *safe = text_escape(subject);
-	if (!safe)
-		return -ENOMEM;
-	int r = reasons_add(reasons, code, "%s: %s", safe, text);
-	return r < 0 ? r : STORE_REFUSED;
-}
+struct choice {
+	const struct store *store;
+	const struct policy *policy;
+	const struct policy_rule *rule;
+	const struct board_facts *facts;
+	struct reasons *reasons;
+	struct candidate *candidates;
+	size_t count;
+};
+
+/* ---- by name or pattern ------------------------------------------------------------------ */
 
 static bool climbs_out(const char *pattern)
 {
 	return strstr(pattern, "../") || text_equal(pattern, "..") || strstr(pattern, "/..");
 }
 
-static int refuse_ambiguous(struct reasons *reasons, const char *pattern, const glob_t *found)
+static int glob_one(const char *pattern, glob_t *found, struct reasons *reasons)
 {
-	_cleanup_(freep) char *names = NULL;
-	for (size_t i = 0; i < found->gl_pathc && i < NAMES_SHOWN; i++)
-		if (text_append(&names, "%s%s", i ? ", " : "", basename(found->gl_pathv[i])) < 0)
-			return -ENOMEM;
-	_cleanup_(freep) char *text =
-		text_format("matches %zu files (%s%s); keep one, or name it in the rule",
-			(size_t)found->gl_pathc, names, found->gl_pathc > NAMES_SHOWN ? ", …" : "");
-	_cleanup_(freep) char *safe = text ? text_escape(text) : NULL;
-	return safe ? refuse(reasons, REASON_IMAGE_AMBIGUOUS, pattern, safe) : -ENOMEM;
-}
-
-int store_find(const char *directory, const char *pattern, struct reasons *reasons, char **ret_path)
-{
-	if (climbs_out(pattern))
-		return refuse(reasons, REASON_IMAGE_UNREADABLE, pattern,
-			"\"..\" is not allowed; give an absolute path");
-	_cleanup_(freep) char *full =
-		pattern[0] == '/' ? strdup(pattern) : text_format("%s/%s", directory, pattern);
-	if (!full)
-		return -ENOMEM;
-
-	_cleanup_(globfree) glob_t found = { 0 };
-	int r = glob(full, GLOB_ERR, NULL, &found);
+	int flags = GLOB_ERR | (found->gl_pathv ? GLOB_APPEND : 0);
+	int r = glob(pattern, flags, NULL, found);
 	if (r == GLOB_NOSPACE)
 		return -ENOMEM;
 	if (r == GLOB_ABORTED)
-		return refuse(reasons, REASON_IMAGE_UNREADABLE, full,
+		return store_refuse(reasons, REASON_IMAGE_UNREADABLE, pattern,
 			"the directory cannot be read; give plugflashd the right to");
-	if (r == GLOB_NOMATCH)
-		return refuse(reasons, REASON_IMAGE_MISSING, full,
-			"no such firmware file; put it there or correct the rule");
-	if (found.gl_pathc > 1)
-		return refuse_ambiguous(reasons, full, &found);
-	*ret_path = strdup(found.gl_pathv[0]);
-	return *ret_path ? 0 : -ENOMEM;
+	return 0;
 }
 
-int store_load(const char *path, enum chip chip, struct reasons *reasons, struct image **ret)
+static int glob_below(
+	const char *directory, const char *pattern, glob_t *found, struct reasons *reasons)
 {
-	_cleanup_(freep) uint8_t *data = NULL;
-	size_t length;
-	int r = file_read(path, IMAGE_FILE_MAX, &data, &length);
-	if (r == -ENOMEM)
-		return r;
-	if (r == -EFBIG)
-		return refuse(reasons, REASON_IMAGE_TOO_LARGE, path,
-			"larger than any board's flash; this is no firmware file");
-	if (r == -EACCES)
-		return refuse(reasons, REASON_IMAGE_UNREADABLE, path,
-			"plugflashd may not read it; run: chmod g+r on it, or a+r where it is not "
-			"the group's");
-	if (r == -EINVAL)
-		return refuse(reasons, REASON_IMAGE_UNREADABLE, path,
-			"not a regular file; name a firmware file in the rule");
-	if (r < 0)
-		return refuse(reasons, REASON_IMAGE_UNREADABLE, path, strerror(-r));
+	_cleanup_(freep) char *full = text_format("%s/%s", directory, pattern);
+	return full ? glob_one(full, found, reasons) : -ENOMEM;
+}
 
-	_cleanup_(image_freep) struct image *image = NULL;
-	r = image_parse(data, length, reasons, &image);
-	if (r != 0)
-		return r < 0 ? r : STORE_REFUSED;
-	uint32_t address;
-	if (!image->has_address && fitness_default_address(chip, &address)) {
-		r = image_place(image, address, reasons);
-		if (r != 0)
-			return r < 0 ? r : STORE_REFUSED;
+/* All files that the pattern means, in all directories. */
+static int find_files(const struct choice *choice, glob_t *found)
+{
+	const char *pattern = choice->rule->image;
+	if (climbs_out(pattern))
+		return store_refuse(choice->reasons, REASON_IMAGE_UNREADABLE, pattern,
+			"\"..\" is not allowed; give an absolute path");
+	if (pattern[0] == '/')
+		return glob_one(pattern, found, choice->reasons);
+	int r = glob_below(choice->store->directory, pattern, found, choice->reasons);
+	for (size_t i = 0; i < choice->policy->directory_count && r == 0; i++)
+		r = glob_below(choice->policy->directories[i], pattern, found, choice->reasons);
+	return r;
+}
+
+static int refuse_missing(const struct choice *choice)
+{
+	const char *pattern = choice->rule->image;
+	_cleanup_(freep) char *full = pattern[0] == '/'
+		? strdup(pattern)
+		: text_format("%s/%s", choice->store->directory, pattern);
+	if (!full)
+		return -ENOMEM;
+	return store_refuse(choice->reasons, REASON_IMAGE_MISSING, full,
+		"no such firmware file; put it there or correct the rule");
+}
+
+/* ---- one file ---------------------------------------------------------------------------- */
+
+/* 0: it fits; CHOICE_UNFIT: not, and `reasons` says why; negative errno. */
+#define CHOICE_UNFIT 1
+static int try_file(const struct choice *choice, const char *path, struct reasons *reasons,
+	struct firmware *ret)
+{
+	_cleanup_(firmware_done) struct firmware firmware = { 0 };
+	const struct terms *terms = &choice->rule->terms;
+	size_t before = reasons->count;
+	int r = store_load(choice->store, path, terms, reasons, &firmware);
+	if (r == 0)
+		r = fitness_judge(
+			firmware.image, &firmware.says, choice->facts, terms, reasons);
+	if (r < 0)
+		return r;
+	if (firmware.image) {
+		firmware_done(ret);
+		*ret = firmware;
+		firmware = (struct firmware){ 0 };
 	}
-	*ret = TAKE_PTR(image);
+	return r > 0 || reasons->count > before ? CHOICE_UNFIT : 0;
+}
+
+/* The file that is named, whether it fits or not: all that speaks against it is told. */
+static int take_file(const struct choice *choice, const char *path, struct firmware *ret)
+{
+	int r = try_file(choice, path, choice->reasons, ret);
+	if (r == CHOICE_UNFIT && ret->image)
+		return 0;
+	return r == CHOICE_UNFIT ? STORE_REFUSED : r;
+}
+
+/* ---- the newest of several --------------------------------------------------------------- */
+
+static bool is_newer(const struct candidate *candidate, const struct candidate *than)
+{
+	return version_compare(candidate->version, than->version) == VERSION_NEWER;
+}
+
+/* A candidate that none of those left is newer than; NULL: none is left. */
+static struct candidate *find_newest(const struct choice *choice)
+{
+	struct candidate *newest = NULL;
+	for (size_t i = 0; i < choice->count; i++) {
+		struct candidate *candidate = &choice->candidates[i];
+		if (!candidate->is_out && (!newest || is_newer(candidate, newest)))
+			newest = candidate;
+	}
+	return newest;
+}
+
+static int refuse_tie(const struct choice *choice, const struct candidate *one,
+	const struct candidate *other)
+{
+	_cleanup_(freep) char *text = text_format(
+		"%s (%s) and %s (%s) both fit, and which is the newer one, nobody can tell; keep "
+		"one, or name it in the rule",
+		one->path, *one->version ? one->version : "no version", other->path,
+		*other->version ? other->version : "no version");
+	_cleanup_(freep) char *safe = text ? text_escape(text) : NULL;
+	return safe ? store_refuse(choice->reasons, REASON_IMAGE_AMBIGUOUS, choice->rule->image,
+			      safe)
+		    : -ENOMEM;
+}
+
+/* Does any other one fit of which nobody can say that it is older? */
+static int refuse_rivals(const struct choice *choice, const struct candidate *chosen,
+	const struct firmware *firmware)
+{
+	for (size_t i = 0; i < choice->count; i++) {
+		const struct candidate *rival = &choice->candidates[i];
+		if (rival->is_out || rival == chosen || is_newer(chosen, rival))
+			continue;
+		_cleanup_(reasons_done) struct reasons reasons = { 0 };
+		_cleanup_(firmware_done) struct firmware other = { 0 };
+		int r = try_file(choice, rival->path, &reasons, &other);
+		if (r < 0)
+			return r;
+		if (r == 0 && memcmp(&other.image->digest, &firmware->image->digest,
+				      sizeof(struct digest)) != 0)
+			return refuse_tie(choice, chosen, rival);
+	}
 	return 0;
+}
+
+/* Why the newest one does not fit says most. */
+static int take_reasons(struct reasons *from, struct reasons *to)
+{
+	for (size_t i = 0; i < from->count; i++)
+		if (reasons_add(to, from->items[i].code, "%s", from->items[i].sentence) < 0)
+			return -ENOMEM;
+	return STORE_REFUSED;
+}
+
+static int choose_newest(const struct choice *choice, struct firmware *ret)
+{
+	_cleanup_(reasons_done) struct reasons first = { 0 };
+	for (struct candidate *newest; (newest = find_newest(choice));) {
+		_cleanup_(reasons_done) struct reasons reasons = { 0 };
+		_cleanup_(firmware_done) struct firmware firmware = { 0 };
+		int r = try_file(choice, newest->path, &reasons, &firmware);
+		if (r == 0)
+			r = refuse_rivals(choice, newest, &firmware);
+		else if (r == CHOICE_UNFIT) {
+			newest->is_out = true;
+			if (first.count == 0) {
+				first = reasons;
+				reasons = (struct reasons){ 0 };
+			}
+			continue;
+		}
+		if (r != 0)
+			return r;
+		*ret = firmware;
+		firmware = (struct firmware){ 0 };
+		return 0;
+	}
+	return take_reasons(&first, choice->reasons);
+}
+
+/* ---- patterns and "auto" ----------------------------------------------------------------- */
+
+static const struct store_entry *find_entry(
+	const struct store_entry *entries, size_t count, const char *path)
+{
+	for (size_t i = 0; i < count; i++)
+		if (text_equal(entries[i].path, path))
+			return &entries[i];
+	return NULL;
+}
+
+static struct candidate candidate_of(const char *path, const struct store_entry *entry)
+{
+	const char *version = entry ? image_facts_version(&entry->says) : NULL;
+	return (struct candidate){
+		.path = path,
+		.version = version ? version : "",
+	};
+}
+
+/* What a look at the store can already say of a file that need not be read for it. */
+static bool may_fit(const struct choice *choice, const struct store_entry *entry)
+{
+	const struct board_facts *facts = choice->facts;
+	if (entry->reasons.count > 0)
+		return false;
+	if (entry->says.chip_sign == CHIP_SIGN_NONE || facts->chip == CHIP_UNKNOWN)
+		return true;
+	if (entry->says.chip == facts->chip)
+		return true;
+	/* One family's files are weighed by their content; see fitness.c. */
+	return entry->says.chip_sign > CHIP_SIGN_DICTIONARY &&
+	       (facts->chip == CHIP_RP2040 || facts->chip == CHIP_RP2350);
+}
+
+static int refuse_auto(const struct choice *choice, size_t files)
+{
+	_cleanup_(freep) char *chip =
+		choice->facts->chip == CHIP_UNKNOWN
+			? strdup("this board")
+			: text_format("%s %s", chip_article(choice->facts->chip),
+				  chip_name(choice->facts->chip));
+	_cleanup_(freep) char *text = chip ? text_format(
+		"none of the %zu files is firmware for %s; put one there (\"plugflash firmware\" "
+		"shows what is there, and why files are not used)",
+		files, chip) : NULL;
+	return text ? store_refuse(choice->reasons, REASON_IMAGE_MISSING, choice->store->directory,
+			      text)
+		    : -ENOMEM;
+}
+
+static int choose_auto(struct choice *choice, const struct store_entry *entries, size_t count,
+	struct firmware *ret)
+{
+	_cleanup_(freep) struct candidate *candidates =
+		calloc(count ? count : 1, sizeof(*candidates));
+	if (!candidates)
+		return -ENOMEM;
+	choice->candidates = candidates;
+	for (size_t i = 0; i < count; i++)
+		if (may_fit(choice, &entries[i]))
+			candidates[choice->count++] = candidate_of(entries[i].path, &entries[i]);
+	return choice->count > 0 ? choose_newest(choice, ret) : refuse_auto(choice, count);
+}
+
+static int choose_matching(struct choice *choice, const glob_t *found,
+	const struct store_entry *entries, size_t count, struct firmware *ret)
+{
+	_cleanup_(freep) struct candidate *candidates =
+		calloc(found->gl_pathc, sizeof(*candidates));
+	if (!candidates)
+		return -ENOMEM;
+	choice->candidates = candidates;
+	for (size_t i = 0; i < found->gl_pathc; i++)
+		candidates[choice->count++] = candidate_of(found->gl_pathv[i],
+			find_entry(entries, count, found->gl_pathv[i]));
+	return choose_newest(choice, ret);
+}
+
+int store_choose(struct store *store, const struct policy *policy, const struct policy_rule *rule,
+	const struct board_facts *facts, struct reasons *reasons, struct firmware *ret)
+{
+	struct choice choice = {
+		.store = store, .policy = policy, .rule = rule, .facts = facts, .reasons = reasons
+	};
+	_cleanup_(globfree) glob_t found = { 0 };
+	bool is_auto = text_equal(rule->image, "auto");
+	guard_listen(store->guard);
+	int r = is_auto ? 0 : find_files(&choice, &found);
+	if (r != 0)
+		return r;
+	if (!is_auto && found.gl_pathc == 0)
+		return refuse_missing(&choice);
+	if (found.gl_pathc == 1)
+		return take_file(&choice, found.gl_pathv[0], ret);
+
+	const struct store_entry *entries;
+	size_t count;
+	r = store_look(store, policy, &entries, &count);
+	if (r == -E2BIG)
+		return store_refuse(reasons, REASON_IMAGE_AMBIGUOUS, store->directory,
+			"holds more files than plugflash looks through; clear it up, or name the "
+			"file in the rule");
+	if (r < 0)
+		return r;
+	return is_auto ? choose_auto(&choice, entries, count, ret)
+		       : choose_matching(&choice, &found, entries, count, ret);
 }

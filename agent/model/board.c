@@ -20,6 +20,13 @@ static const char *const content_names[_CONTENT_MAX] = {
 	[CONTENT_UNBOOTABLE] = "unbootable",
 };
 
+static const char *const bootloader_names[_BOOTLOADER_MAX] = {
+	[BOOTLOADER_UNKNOWN] = "unknown",
+	[BOOTLOADER_NONE] = "none",
+	[BOOTLOADER_KATAPULT] = "katapult",
+	[BOOTLOADER_OTHER] = "other",
+};
+
 const char *mode_name(enum board_mode mode)
 {
 	assert(mode < _MODE_MAX);
@@ -55,6 +62,18 @@ const char *content_name(enum flash_content content)
 {
 	assert(content < _CONTENT_MAX);
 	return content_names[content];
+}
+
+const char *bootloader_name(enum bootloader bootloader)
+{
+	assert(bootloader < _BOOTLOADER_MAX);
+	return bootloader_names[bootloader];
+}
+
+int bootloader_from_name(const char *name)
+{
+	int bootloader = text_lookup(bootloader_names, _BOOTLOADER_MAX, name);
+	return bootloader == BOOTLOADER_UNKNOWN ? -EINVAL : bootloader;
 }
 
 bool board_id_is_valid(const char *id)

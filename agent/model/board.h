@@ -5,9 +5,11 @@
  * unknown, and unknown is a value that a judgement must treat as such.
  */
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "model/chip.h"
+#include "model/transport.h"
 
 /* The language a board speaks at this moment: the value of the udev property ID_PLUGFLASH. */
 enum board_mode {
@@ -47,9 +49,27 @@ enum board_refusal {
 /* Hexadecimal digits of an id of at most 128 bits, and the end. */
 #define BOARD_ID_TEXT 33
 
-/* The evidence of a probe. */
+enum bootloader {
+	BOOTLOADER_UNKNOWN, /* nobody has looked */
+	BOOTLOADER_NONE, /* looked, and there is none */
+	BOOTLOADER_KATAPULT,
+	BOOTLOADER_OTHER,
+	_BOOTLOADER_MAX,
+};
+
+const char *bootloader_name(enum bootloader bootloader);
+int bootloader_from_name(const char *name); /* enum bootloader or -EINVAL; "unknown" is no name */
+
+#define BOARD_REGIONS 8
+
+struct klipper;
+
+/* What is known of a board: the evidence of a probe, and what the policy states about it. */
 struct board_facts {
 	enum chip chip;
+	/* Which chips it may have, when it does not say which one; 0: `chip` is all that is known.
+	 */
+	chip_set possible_chips;
 	uint32_t rom_revision; /* 0 = unknown; RP2040: 1 = B0, 2 = B1, 3 = B2 */
 	uint64_t flash_size_bytes; /* 0 = unknown */
 	enum flash_content content;
@@ -58,6 +78,21 @@ struct board_facts {
 	char unique_id[BOARD_ID_TEXT];
 	bool is_partitioned; /* an RP2350 whose flash holds a partition table */
 	uint8_t refusals; /* enum board_refusal: what its fuses keep it from starting */
+
+	/* Where the boot loader that would start the application expects it. */
+	bool has_application_start;
+	uint32_t application_start;
+	enum bootloader bootloader;
+	uint32_t bootloader_end; /* behind its last byte; 0 = unknown */
+	/* What can be written, ascending; none = not known to be less than the chip has. */
+	struct chip_range writable[BOARD_REGIONS];
+	size_t writable_count;
+
+	/* The wire that it is reached by now, and what the bus it is on runs at. */
+	enum transport reach;
+	uint32_t can_bitrate; /* 0 = unknown */
+	/* What it ran before, or runs; NULL = unknown. Lives at least as long as these facts. */
+	const struct klipper *running;
 };
 
 /* "" or an even number of upper-case hexadecimal digits that names one board: not all zeros or all

@@ -72,6 +72,7 @@ struct chip_range {
  * unnamed for CHIP_UNKNOWN. NULL: the chip has no map (Linux). */
 struct chip_memory {
 	struct chip_range flash;
+	uint32_t flash_size_least; /* of the parts in common use */
 	struct chip_range ram[CHIP_RAMS];
 };
 

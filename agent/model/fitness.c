@@ -3,9 +3,11 @@
  * Judging an image for a board; see fitness.h. What cannot be proved is refused, and a reason that
  * only follows from another one is left out, so that a person reads what to do and not a flood.
  */
+#include <assert.h>
 #include <inttypes.h>
 
 #include "base/bytes.h"
+#include "base/text.h"
 #include "model/fitness.h"
 #include "model/fitness_parts.h"
 #include "model/rp2040.h"
@@ -44,15 +46,106 @@ int judge_family(const struct trial *trial)
 		image->uf2_family, chip_name(chip));
 }
 
+/* The chip that the board has, or one of those that it may have. */
+static char *board_chip_text(const struct board_facts *facts)
+{
+	if (facts->chip != CHIP_UNKNOWN)
+		return text_format("%s %s", chip_article(facts->chip), chip_name(facts->chip));
+	_cleanup_(freep) char *names = NULL;
+	for (int chip = CHIP_UNKNOWN + 1; chip < _CHIP_MAX; chip++)
+		if (facts->possible_chips & chip_bit((enum chip)chip) &&
+			text_append(&names, "%s%s", names ? " or " : "",
+				chip_name((enum chip)chip)) < 0)
+			return NULL;
+	return TAKE_PTR(names);
+}
+
+static int refuse_chip(const struct trial *trial)
+{
+	const struct image_facts *says = trial->says;
+	_cleanup_(freep) char *board = board_chip_text(trial->facts);
+	if (!board)
+		return reasons_add(trial->reasons, REASON_WRONG_CHIP,
+			"the image is for another chip than the board's: use the image that was "
+			"built for this board");
+	if (says->chip_sign == CHIP_SIGN_FORMAT)
+		return reasons_add(trial->reasons, REASON_WRONG_CHIP,
+			"the image is a program for Linux, and the board is %s: use the image that "
+			"was built for this board",
+			board);
+	if (says->chip_sign == CHIP_SIGN_DICTIONARY)
+		return reasons_add(trial->reasons, REASON_WRONG_CHIP,
+			"the image is for the MCU \"%s\" (its dictionary says so), and the board "
+			"is %s: use the image that was built for this board",
+			says->klipper.mcu, board);
+	if (says->chip_sign == CHIP_SIGN_NONE)
+		return reasons_add(trial->reasons, REASON_WRONG_CHIP,
+			"the image is for an STM32 (its vector table leads to 0x08000000 and up), "
+			"and the board is %s: use the image that was built for this board",
+			board);
+	return reasons_add(trial->reasons, REASON_WRONG_CHIP,
+		"the image is for %s %s (%s says so), and the board is %s: use the image that was "
+		"built for this board",
+		chip_article(says->chip), chip_name(says->chip), chip_sign_text(says->chip_sign),
+		board);
+}
+
+/*
+ * The RP2 family's own signs are weighed where that family is judged: one file may carry the family
+ * of one chip and the start of another.
+ */
+static bool is_for_other_chip(const struct trial *trial)
+{
+	const struct image_facts *says = trial->says;
+	const struct board_facts *facts = trial->facts;
+	if (says->chip_sign == CHIP_SIGN_NONE)
+		return says->is_for_stm32 && facts->chip != CHIP_UNKNOWN &&
+		       !chip_is_stm32(facts->chip);
+	if (facts->chip == CHIP_UNKNOWN)
+		return says->chip == CHIP_UNKNOWN ||
+		       !(facts->possible_chips & chip_bit(says->chip));
+	bool is_rp2 = facts->chip == CHIP_RP2040 || facts->chip == CHIP_RP2350;
+	if (is_rp2 && says->chip_sign > CHIP_SIGN_DICTIONARY)
+		return false;
+	return says->chip != facts->chip;
+}
+
+static int judge_unknown_board(const struct trial *trial)
+{
+	if (trial->facts->possible_chips == 0)
+		return reasons_add(trial->reasons, REASON_CHIP_UNKNOWN,
+			"which chip the board has is unknown, so nothing proves that the image "
+			"fits: put the board into its boot mode again, so that it is looked at "
+			"anew");
+	_cleanup_(freep) char *board = board_chip_text(trial->facts);
+	return reasons_add(trial->reasons, REASON_CHIP_AMBIGUOUS,
+		"the board may be %s, and nothing tells which, so nothing proves that the image "
+		"fits: state its chip in the policy",
+		board ? board : "one of several chips");
+}
+
 /* ---- where it lies ----------------------------------------------------------------------- */
+
+static int judge_no_address(const struct trial *trial)
+{
+	const struct link_address *link = &trial->says->link;
+	_cleanup_(freep) char *places = NULL;
+	for (size_t i = 0; i < link->candidate_count; i++)
+		if (text_append(&places, "%s0x%08" PRIx32, i ? ", " : "", link->candidates[i]) < 0)
+			return -ENOMEM;
+	return reasons_add(trial->reasons, REASON_LINK_ADDRESS_UNKNOWN,
+		"the raw image does not say where it belongs, and its bytes do not prove it "
+		"(%s%s): use the .uf2, .elf or .hex of the same build, which says it, or state "
+		"declare = { address = 0x…; } in the rule",
+		places ? "its vector table would allow " : "no place suits its vector table",
+		places ? places : "");
+}
 
 int judge_place(const struct trial *trial)
 {
 	const struct layout *layout = trial->layout;
 	if (!trial->image->has_address)
-		return reasons_add(trial->reasons, REASON_OUTSIDE_FLASH,
-			"the raw image does not say where it belongs: use the .uf2 of the same "
-			"build, which does");
+		return judge_no_address(trial);
 	for (size_t i = 0; i < trial->image->segment_count; i++) {
 		const struct image_segment *segment = &trial->image->segments[i];
 		uint64_t end = (uint64_t)segment->address + segment->length;
@@ -101,6 +194,24 @@ int judge_size(const struct trial *trial)
 	return 0;
 }
 
+int judge_bootloader_kept(const struct trial *trial)
+{
+	const struct board_facts *facts = trial->facts;
+	if (facts->bootloader <= BOOTLOADER_NONE || trial->terms->permits_bootloader)
+		return 0;
+	uint32_t end = facts->bootloader_end;
+	if (end == 0 && facts->has_application_start)
+		end = facts->application_start;
+	if (end > 0 && trial_start(trial) >= end)
+		return 0;
+	return reasons_add(trial->reasons, REASON_OVERLAPS_BOOTLOADER,
+		"the image begins at 0x%08" PRIx64 ", where the board has its boot loader%s: use a "
+		"build for behind it%s, or say bootloader = true in the rule if the boot loader is "
+		"to go",
+		trial_start(trial), facts->bootloader == BOOTLOADER_KATAPULT ? ", Katapult" : "",
+		facts->has_application_start ? " (at the board's application start)" : "");
+}
+
 /* Every STM32 that we know has its RAM and its flash here; an RP2 chip has no flash at 0x08000000.
  */
 bool are_stm32_vectors(const uint8_t vectors[8])
@@ -109,47 +220,153 @@ bool are_stm32_vectors(const uint8_t vectors[8])
 	return stack % 4 == 0 && stack >> 28 == 2 && handler % 2 == 1 && handler >> 24 == 0x08;
 }
 
+/* ---- what the image is, whatever the chip ------------------------------------------------ */
+
+static int judge_kind(const struct trial *trial)
+{
+	static const char *const what[_KIND_MAX] = {
+		[KIND_KATAPULT] = "Katapult, a boot loader,",
+		[KIND_DEPLOYER] = "Katapult's deployer, which overwrites the boot loader,",
+		[KIND_COMBINED] = "a boot loader (Katapult) with an application behind it,",
+	};
+	const char *name = what[trial->says->kind];
+	if (!name || trial->terms->permits_bootloader)
+		return 0;
+	return reasons_add(trial->reasons, REASON_BOOTLOADER_IMAGE,
+		"the image is %s and an application belongs here: use the application's own image, "
+		"or say bootloader = true in the rule if the boot loader is to be replaced",
+		name);
+}
+
+/* Klipper's linker script ends every image at a whole word. */
+static bool ends_inside_word(const struct trial *trial)
+{
+	const struct image *image = trial->image;
+	return trial->says->kind == KIND_KLIPPER && image->format == FORMAT_BIN &&
+	       !image->is_linux_program && image->byte_count % 4 != 0;
+}
+
+static int judge_wholeness(const struct trial *trial)
+{
+	if (trial->says->has_several_dictionaries)
+		return reasons_add(trial->reasons, REASON_IMAGE_INCONSISTENT,
+			"the image holds several Klipper dictionaries that differ, so that nobody "
+			"can tell what it is: build it again");
+	if (trial->says->link.is_cut || ends_inside_word(trial))
+		return reasons_add(trial->reasons, REASON_IMAGE_TRUNCATED,
+			"the image ends at byte %" PRIu64
+			" but %s: its end is missing, copy, download or build it again",
+			trial->image->byte_count,
+			trial->says->link.is_cut ? "refers to what should follow"
+						 : "a whole one ends at a multiple of four");
+	return 0;
+}
+
+static int judge_stated_address(const struct trial *trial)
+{
+	const struct link_address *link = &trial->says->link;
+	if (!trial->image->has_address || !link->is_proved ||
+		link->base == image_start(trial->image))
+		return 0;
+	char signs[LINK_SIGNS_TEXT];
+	link_signs_text(link->signs, signs);
+	return reasons_add(trial->reasons, REASON_WRONG_ADDRESS,
+		"the file puts the image at 0x%08" PRIx32 ", and it was built for 0x%08" PRIx32
+		" (%s): convert or build it again",
+		image_start(trial->image), link->base, signs);
+}
+
+static int judge_declared_chip(const struct trial *trial)
+{
+	enum chip declared = trial->terms->declared.chip;
+	if (declared == CHIP_UNKNOWN || trial->says->chip_sign == CHIP_SIGN_NONE ||
+		declared == trial->says->chip)
+		return 0;
+	return reasons_add(trial->reasons, REASON_DECLARATION_CONTRADICTED,
+		"the policy declares the image to be for %s %s, and %s says %s: correct declare in "
+		"the rule",
+		chip_article(declared), chip_name(declared), chip_sign_text(trial->says->chip_sign),
+		trial->says->chip == CHIP_UNKNOWN ? trial->says->klipper.mcu
+						  : chip_name(trial->says->chip));
+}
+
 /* ---- public ------------------------------------------------------------------------------ */
 
-static int judge_unsupported(
-	const struct image *image, const struct board_facts *facts, struct reasons *reasons)
+static int judge_start(const struct trial *trial)
 {
-	struct trial trial = { .image = image, .facts = facts, .reasons = reasons };
-	if (image->family_chip != CHIP_UNKNOWN) {
-		int r = judge_family(&trial);
-		if (r < 0)
-			return r;
-	}
-	return reasons_add(reasons, REASON_UNSUPPORTED,
-		"plugflash cannot write an %s yet: flash this board by hand",
-		chip_name(facts->chip));
+	const struct board_facts *facts = trial->facts;
+	const struct chip_memory *memory = chip_memory(facts->chip);
+	if (!memory)
+		return reasons_add(trial->reasons, REASON_UNSUPPORTED,
+			"plugflash cannot install a program on the computer itself yet: run "
+			"\"make flash\" in Klipper's directory");
+	bool is_behind_loader =
+		facts->has_application_start && facts->application_start != memory->flash.start;
+	if (facts->chip == CHIP_RP2040 && !is_behind_loader)
+		return fitness_judge_rp2040(trial);
+	if (facts->chip == CHIP_RP2350 && !is_behind_loader)
+		return fitness_judge_rp2350(trial);
+	return fitness_judge_cortex(trial);
 }
 
-int fitness_judge(
-	const struct image *image, const struct board_facts *facts, struct reasons *reasons)
+int fitness_judge(const struct image *image, const struct image_facts *says,
+	const struct board_facts *board, const struct terms *terms, struct reasons *reasons)
 {
-	switch (facts->chip) {
-	case CHIP_UNKNOWN:
-		return reasons_add(reasons, REASON_CHIP_UNKNOWN,
-			"which chip the board has is unknown, so nothing proves that the image "
-			"fits: put the board into its boot mode again, so that it is looked at "
-			"anew");
-	case CHIP_RP2040:
-		return fitness_judge_rp2040(image, facts, reasons);
-	case CHIP_RP2350:
-		return fitness_judge_rp2350(image, facts, reasons);
-	default:
-		return judge_unsupported(image, facts, reasons);
-	}
+	static const struct terms no_terms;
+	const struct trial trial = {
+		.image = image,
+		.says = says,
+		.facts = board,
+		.terms = terms ? terms : &no_terms,
+		.reasons = reasons,
+	};
+	if (board->chip == CHIP_UNKNOWN && board->possible_chips == 0)
+		return judge_unknown_board(&trial);
+	/* Nothing else about it is worth a word. */
+	if (is_for_other_chip(&trial))
+		return refuse_chip(&trial);
+	if (board->chip == CHIP_UNKNOWN)
+		return judge_unknown_board(&trial);
+	static int (*const judgements[])(const struct trial *) = { judge_wholeness,
+		judge_declared_chip, judge_kind, judge_stated_address, judge_start,
+		fitness_judge_terms };
+	int r = 0;
+	for (size_t i = 0; i < ELEMENTSOF(judgements) && r == 0; i++)
+		r = judgements[i](&trial);
+	return r;
 }
 
-bool fitness_default_address(enum chip chip, uint32_t *ret_address)
+static int refuse_declared_address(
+	const struct link_address *link, uint32_t declared, struct reasons *reasons)
 {
-	if (chip == CHIP_RP2040)
-		*ret_address = RP2040_FLASH_START;
-	else if (chip == CHIP_RP2350)
-		*ret_address = RP2350_FLASH_START;
-	else
-		return false;
-	return true;
+	char signs[LINK_SIGNS_TEXT];
+	link_signs_text(link->signs, signs);
+	int r = reasons_add(reasons, REASON_DECLARATION_CONTRADICTED,
+		"the policy declares the address 0x%08" PRIx32
+		", and the image was built for 0x%08" PRIx32 " (%s): correct declare in the rule",
+		declared, link->base, signs);
+	return r < 0 ? r : IMAGE_REJECTED;
+}
+
+int fitness_place(struct image *image, const struct image_facts *says, const struct terms *terms,
+	struct reasons *reasons)
+{
+	const struct link_address *link = &says->link;
+	bool is_declared = terms && terms->declared.has_address;
+	uint32_t declared = is_declared ? terms->declared.address : 0;
+	if (image->is_linux_program)
+		return 0;
+	if (is_declared && link->is_proved && link->base != declared)
+		return refuse_declared_address(link, declared, reasons);
+	if (image->has_address)
+		return 0;
+	if (link->is_proved)
+		return image_place(image, link->base, reasons);
+	if (is_declared)
+		return image_place(image, declared, reasons);
+	/* An RP2350 maps the flash to where its program was built for only from the start of it on;
+	 * fitness_rp2350.c tells builds for behind a boot loader by their code. */
+	if (says->chip == CHIP_RP2350 && says->chip_sign == CHIP_SIGN_IMAGE_DEF)
+		return image_place(image, RP2350_FLASH_START, reasons);
+	return 0;
 }

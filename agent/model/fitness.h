@@ -1,22 +1,28 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * Does this image fit that board? Pure: image and facts in, named refusals out.
+ * Does this image fit that board, and is it what the policy means? Pure: image and facts in, named
+ * refusals out.
  */
 #include "model/board.h"
 #include "model/image.h"
+#include "model/image_facts.h"
 #include "model/reason.h"
+#include "model/terms.h"
 
 /*
- * Appends every reason why `image` must not be written to a board with these `facts`; none added
- * means that it fits. A fact that is needed but unknown is a reason. 0 or -ENOMEM (which a caller
- * takes for a refusal).
+ * Gives a raw image its address: the one that its bytes prove, or else the one that the policy
+ * declares. What has an address already, or cannot have one, is left as it is: an image that stays
+ * without one is refused by fitness_judge(). 0; IMAGE_REJECTED: `reasons` says why not; -ENOMEM.
  */
-int fitness_judge(const struct image *image, const struct board_facts *facts,
+int fitness_place(struct image *image, const struct image_facts *says, const struct terms *terms,
 	struct reasons *reasons) _must_check_;
 
 /*
- * Where a raw image belongs on this chip when nobody says: RP2040 0x10000000 (boot2 proves it).
- * False: unknown.
+ * Appends every reason why `image`, which says `says`, must not be written to a board with these
+ * facts under these terms (NULL: none); none added means that it fits. A fact that is needed but
+ * unknown is a reason. 0 or -ENOMEM (which a caller takes for a refusal).
  */
-bool fitness_default_address(enum chip chip, uint32_t *ret_address);
+int fitness_judge(const struct image *image, const struct image_facts *says,
+	const struct board_facts *board, const struct terms *terms, struct reasons *reasons)
+	_must_check_;

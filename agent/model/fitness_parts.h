@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * What the judgements for the several chips share; nobody else includes this. Each judgement is a
- * file of its own (fitness_rp2040.c, fitness_rp2350.c), and fitness.c calls the right one.
+ * What the judgements share; nobody else includes this. Whether a chip would start the image is a
+ * file a family (fitness_rp2040.c, fitness_rp2350.c, and fitness_cortex.c for all chips that start
+ * with a vector table); whether it is what the policy means is fitness_terms.c. fitness.c calls the
+ * right ones.
  */
 #include "model/board.h"
 #include "model/image.h"
+#include "model/image_facts.h"
 #include "model/reason.h"
+#include "model/terms.h"
 
 /* Where a chip has what, and how a sentence calls it. */
 struct layout {
@@ -21,7 +25,9 @@ struct layout {
 /* The image under judgement and the little that is worked out only once. */
 struct trial {
 	const struct image *image;
+	const struct image_facts *says;
 	const struct board_facts *facts;
+	const struct terms *terms;
 	const struct layout *layout;
 	struct reasons *reasons;
 	uint32_t shift; /* added to the image's addresses: where an unplaced image would go */
@@ -43,8 +49,9 @@ bool are_stm32_vectors(const uint8_t vectors[8]);
 int judge_family(const struct trial *trial) _must_check_;
 int judge_place(const struct trial *trial) _must_check_;
 int judge_size(const struct trial *trial) _must_check_;
+int judge_bootloader_kept(const struct trial *trial) _must_check_;
 
-int fitness_judge_rp2040(const struct image *image, const struct board_facts *facts,
-	struct reasons *reasons) _must_check_;
-int fitness_judge_rp2350(const struct image *image, const struct board_facts *facts,
-	struct reasons *reasons) _must_check_;
+int fitness_judge_rp2040(const struct trial *trial) _must_check_;
+int fitness_judge_rp2350(const struct trial *trial) _must_check_;
+int fitness_judge_cortex(const struct trial *trial) _must_check_;
+int fitness_judge_terms(const struct trial *trial) _must_check_;

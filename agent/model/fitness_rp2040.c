@@ -134,23 +134,23 @@ static int judge_start(const struct trial *trial)
 	return r < 0 ? r : judge_vectors(trial);
 }
 
-int fitness_judge_rp2040(
-	const struct image *image, const struct board_facts *facts, struct reasons *reasons)
+int fitness_judge_rp2040(const struct trial *outer)
 {
-	const struct trial trial = {
-		.image = image,
-		.facts = facts,
-		.layout = &layout,
-		.reasons = reasons,
-		.shift = image->has_address ? 0 : RP2040_FLASH_START,
-	};
+	struct trial trial = *outer;
+	trial.layout = &layout;
+	trial.shift = trial.image->has_address ? 0 : RP2040_FLASH_START;
 	int r = judge_family(&trial);
-	if (r == 0)
+	if (r == 0 && trial.image->has_address)
 		r = judge_place(&trial);
 	if (r == 0)
 		r = judge_size(&trial);
 	/* What is not meant for flash at all has no reason to look like something that starts. */
+	size_t before = trial.reasons->count;
 	if (r == 0 && trial_flash_end(&trial) > RP2040_FLASH_START)
 		r = judge_start(&trial);
-	return r;
+	if (r < 0 || trial.reasons->count > before)
+		return r;
+	if (!trial.image->has_address)
+		return judge_place(&trial);
+	return judge_bootloader_kept(&trial);
 }

@@ -279,23 +279,27 @@ static int judge_start(const struct trial *trial, const struct rp2350_start *sta
 								: judge_riscv_start(trial, start);
 }
 
-int fitness_judge_rp2350(
-	const struct image *image, const struct board_facts *facts, struct reasons *reasons)
+int fitness_judge_rp2350(const struct trial *outer)
 {
-	const struct trial trial = {
-		.image = image, .facts = facts, .layout = &layout, .reasons = reasons
-	};
+	struct trial trial = *outer;
+	trial.layout = &layout;
+	trial.shift = trial.image->has_address ? 0 : RP2350_FLASH_START;
 	struct rp2350_start start = { 0 };
-	int found = rp2350_find_start(image, &start);
+	int found = rp2350_find_start(trial.image, &start);
 	int r = judge_board(&trial);
 	if (r == 0)
 		r = judge_rp2350_family(&trial, found == 0 && is_program_for_rp2350(&start));
-	if (r == 0)
+	if (r == 0 && trial.image->has_address)
 		r = judge_place(&trial);
 	if (r == 0)
 		r = judge_size(&trial);
 	/* What is not meant for flash at all has no reason to look like something that starts. */
-	if (r < 0 || trial_flash_end(&trial) == RP2350_FLASH_START)
+	size_t before = trial.reasons->count;
+	if (r == 0 && trial_flash_end(&trial) > RP2350_FLASH_START)
+		r = found < 0 ? judge_no_start(&trial, found) : judge_start(&trial, &start);
+	if (r < 0 || trial.reasons->count > before)
 		return r;
-	return found < 0 ? judge_no_start(&trial, found) : judge_start(&trial, &start);
+	if (!trial.image->has_address)
+		return judge_place(&trial);
+	return judge_bootloader_kept(&trial);
 }

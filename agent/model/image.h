@@ -37,6 +37,7 @@ struct image_segment {
 struct image {
 	enum image_format format;
 	bool has_address; /* false: a raw .bin, which does not say where it belongs */
+	bool is_linux_program; /* one segment, the file itself; it has no address */
 	uint32_t uf2_family; /* 0 = the file names none */
 	enum chip family_chip; /* the chip that the family means, CHIP_UNKNOWN = none named */
 	struct image_segment *segments; /* ascending, apart from each other */

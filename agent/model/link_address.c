@@ -5,6 +5,7 @@
 
 #include "base/bytes.h"
 #include "base/cleanup.h"
+#include "model/katapult.h"
 #include "model/link_address.h"
 #include "model/rp2040.h"
 
@@ -236,6 +237,14 @@ static void find_places(struct search *search)
 	} else {
 		add_places(search, stm32_offsets, ELEMENTSOF(stm32_offsets));
 	}
+	/* What lies behind Katapult in one file is linked for another place, and all its signs are
+	 * there too. */
+	if (search->count > 0 && search->places[0].base == search->memory->flash.start &&
+		katapult_starts(
+			search->data, search->length, search->places[0].base, search->vectors)) {
+		search->places[0].signs |= LINK_KATAPULT;
+		search->count = 1;
+	}
 }
 
 static void find_signs(struct search *search)
@@ -355,7 +364,7 @@ struct link_address link_address_find(
 	find_signs(&search);
 	forgive_flash_start(&search);
 	const struct place *place = find_uncontradicted(&search);
-	if (!place || !(place->signs & (STRONG | LINK_BOOT2)))
+	if (!place || !(place->signs & (STRONG | LINK_BOOT2 | LINK_KATAPULT)))
 		return answer;
 	answer.is_proved = true;
 	answer.base = place->base;
@@ -367,7 +376,8 @@ struct link_address link_address_find(
 void link_signs_text(unsigned signs, char *ret)
 {
 	static const char *const sign_names[] = { "vector table", "reset code", "default handler",
-		"pointer to the dictionary", "vector table offset", "pointers", "boot2" };
+		"pointer to the dictionary", "vector table offset", "pointers", "boot2",
+		"Katapult's signature" };
 	size_t at = 0;
 	ret[0] = '\0';
 	for (size_t i = 0; i < ELEMENTSOF(sign_names); i++)

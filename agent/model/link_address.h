@@ -21,6 +21,7 @@ enum link_sign {
 	LINK_POINTERS = 32, /* of all places, more constants point into the image than at any other
 			     */
 	LINK_BOOT2 = 64, /* begins with what only the start of an RP2040's flash begins with */
+	LINK_KATAPULT = 128, /* is Katapult, which lies at the start of the flash */
 };
 
 #define LINK_CANDIDATES 24

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Policy values and the decision; see policy.h. */
+#include <errno.h>
 #include <fnmatch.h>
 #include <string.h>
 #include <strings.h>
@@ -26,6 +27,7 @@ static void policy_rule_done(struct policy_rule *rule)
 	free(rule->path);
 	free(rule->board);
 	free(rule->image);
+	terms_done(&rule->terms);
 	free(rule->origin.file);
 }
 
@@ -37,7 +39,10 @@ struct policy *policy_free(struct policy *policy)
 		policy_board_done(&policy->boards[i]);
 	for (size_t i = 0; i < policy->rule_count; i++)
 		policy_rule_done(&policy->rules[i]);
+	for (size_t i = 0; i < policy->directory_count; i++)
+		free(policy->directories[i]);
 	name_index_done(&policy->boards_by_name);
+	free(policy->directories);
 	free(policy->boards);
 	free(policy->rules);
 	free(policy);
@@ -64,6 +69,17 @@ struct policy_board *policy_add_board(struct policy *policy)
 	struct policy_board *board = &grown[policy->board_count++];
 	*board = (struct policy_board){ 0 };
 	return board;
+}
+
+int policy_add_directory(struct policy *policy, const char *path)
+{
+	char **grown = reallocarray(
+		policy->directories, policy->directory_count + 1, sizeof(*grown));
+	if (!grown)
+		return -ENOMEM;
+	policy->directories = grown;
+	grown[policy->directory_count] = strdup(path);
+	return grown[policy->directory_count] ? (policy->directory_count++, 0) : -ENOMEM;
 }
 
 struct policy_rule *policy_add_rule(struct policy *policy)

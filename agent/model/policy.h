@@ -13,6 +13,7 @@
 #include "base/name_index.h"
 #include "model/board.h"
 #include "model/device.h"
+#include "model/terms.h"
 
 struct policy_origin {
 	char *file;
@@ -25,6 +26,8 @@ struct policy_board {
 	char *serial; /* NULL: not stated */
 	char *can_uuid; /* NULL: not stated */
 	uint64_t flash_size_bytes; /* 0: not stated */
+	bool has_application_start;
+	uint32_t application_start;
 	struct policy_origin origin;
 };
 
@@ -54,13 +57,17 @@ struct policy_rule {
 
 	/* What it does: ignore, or flash with all that follows. */
 	bool ignore;
-	char *image; /* name or glob below the firmware directory, or an absolute path */
+	char *image; /* name or glob below a firmware directory, an absolute path, or "auto" */
+	struct terms terms; /* what it says about the image beyond that */
+	bool states_expectation; /* else it follows from the rest */
 	enum expectation expectation;
 	uint16_t expected_vid;
 	uint16_t expected_pid;
 	bool flash_present; /* also boards that were there before the service */
 	bool force;
 	uint64_t flash_size_bytes; /* of the boards that this rule means; 0: not stated */
+	bool has_application_start; /* of those boards */
+	uint32_t application_start;
 	unsigned limit; /* boards that it may write within `within_usec`; 0: any number */
 	uint64_t within_usec;
 };
@@ -81,6 +88,8 @@ struct policy {
 	struct policy_rule *rules;
 	size_t rule_count;
 	struct policy_limits limits;
+	char **directories; /* of firmware, beside the one that is always looked into */
+	size_t directory_count;
 	struct name_index boards_by_name; /* empty before policy_index() */
 };
 
@@ -91,6 +100,9 @@ DEFINE_CLEANUP(struct policy *, policy_free)
 /* A new, empty board or rule at the end of the policy; NULL when memory is short. */
 struct policy_board *policy_add_board(struct policy *policy);
 struct policy_rule *policy_add_rule(struct policy *policy);
+
+/* One more directory of firmware. 0 or -ENOMEM. */
+int policy_add_directory(struct policy *policy, const char *path) _must_check_;
 
 /* Once all is added: looks boards up and paths over, so that a decision need not. 0 or -ENOMEM.
  * What is decided is the same without it. */

@@ -29,10 +29,17 @@ enum reason_code {
 	REASON_IMAGE_TRUNCATED,
 	REASON_IMAGE_INCONSISTENT, /* contradicts itself */
 	REASON_IMAGE_TOO_LARGE, /* larger than any board we know: not read */
+	REASON_IMAGE_BEING_WRITTEN, /* somebody is still copying it */
+	REASON_FIRMWARE_PERMISSIONS, /* others than root and the operators could change it */
 
 	/* the image on this board */
 	REASON_WRONG_CHIP,
 	REASON_CHIP_UNKNOWN,
+	REASON_CHIP_AMBIGUOUS, /* the board's, and the image is for one of the chips it may have */
+	REASON_IMAGE_CHIP_UNKNOWN, /* the image does not say which chip it is for */
+	REASON_LINK_ADDRESS_UNKNOWN,
+	REASON_WRONG_ADDRESS, /* not where this board starts its application */
+	REASON_APPLICATION_START_UNKNOWN, /* of the board */
 	REASON_OUTSIDE_FLASH,
 	REASON_TOO_LARGE,
 	REASON_FLASH_SIZE_UNKNOWN,
@@ -41,6 +48,21 @@ enum reason_code {
 	REASON_NO_VECTOR_TABLE,
 	REASON_NO_IMAGE_DEF, /* an RP2350 would not start it */
 	REASON_PARTITIONED, /* the board's flash holds a partition table */
+	REASON_OVERLAPS_BOOTLOADER,
+	REASON_BOOTLOADER_IMAGE, /* a boot loader, where an application belongs */
+	REASON_WRONG_TRANSPORT,
+	REASON_TRANSPORT_CHANGE, /* the board would not be heard of again on this wire */
+	REASON_WRONG_CAN_BITRATE,
+	REASON_WRONG_SERIAL_BAUD,
+	REASON_WRONG_PINS,
+	REASON_WRONG_CLOCK,
+	REASON_WRONG_CRYSTAL,
+	REASON_WRONG_VERSION,
+	REASON_WRONG_DIGEST,
+	REASON_EXPECTATION_UNPROVED, /* the policy expects what the image does not say */
+	REASON_DECLARATION_CONTRADICTED, /* the policy declares what the image disproves */
+	REASON_DOWNGRADE,
+	REASON_VERSION_UNORDERED, /* which of two versions is the older one, nobody can tell */
 	REASON_UNSUPPORTED, /* the backend cannot write this kind of board yet */
 
 	/* the job */

@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: MIT */
+/* What the files of the store hold; see store_parts.h. */
+#include <dirent.h>
+#include <errno.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/text.h"
+#include "daemon/store_parts.h"
+#include "model/fitness.h"
+
+#define DEPTH_MAX 8
+#define FILES_MAX 20000
+
+void firmware_done(struct firmware *firmware)
+{
+	free(firmware->path);
+	image_free(firmware->image);
+	image_facts_done(&firmware->says);
+	*firmware = (struct firmware){ 0 };
+}
+
+int store_refuse(
+	struct reasons *reasons, enum reason_code code, const char *path, const char *text)
+{
+	_cleanup_(freep) char *safe = text_escape(path);
+	if (!safe)
+		return -ENOMEM;
+	int r = reasons_add(reasons, code, "%s: %s", safe, text);
+	return r < 0 ? r : STORE_REFUSED;
+}
+
+/* ---- one file ---------------------------------------------------------------------------- */
+
+static bool is_unchanged(const struct stat *left, const struct stat *right)
+{
+	return left->st_dev == right->st_dev && left->st_ino == right->st_ino &&
+	       left->st_size == right->st_size && left->st_mode == right->st_mode &&
+	       left->st_uid == right->st_uid && left->st_gid == right->st_gid &&
+	       left->st_mtim.tv_sec == right->st_mtim.tv_sec &&
+	       left->st_mtim.tv_nsec == right->st_mtim.tv_nsec &&
+	       left->st_ctim.tv_sec == right->st_ctim.tv_sec &&
+	       left->st_ctim.tv_nsec == right->st_ctim.tv_nsec;
+}
+
+static int refuse_unreadable(const char *path, int error, struct reasons *reasons)
+{
+	switch (error) {
+	case -ENOMEM:
+		return error;
+	case -EFBIG:
+		return store_refuse(reasons, REASON_IMAGE_TOO_LARGE, path,
+			"larger than any board's flash; this is no firmware file");
+	case -EACCES:
+		return store_refuse(reasons, REASON_IMAGE_UNREADABLE, path,
+			"plugflashd may not read it; run: chmod g+r on it, or a+r where it is not "
+			"the group's");
+	case -EINVAL:
+		return store_refuse(reasons, REASON_IMAGE_UNREADABLE, path,
+			"not a regular file; name a firmware file in the rule");
+	case -ENOENT:
+		return store_refuse(reasons, REASON_IMAGE_MISSING, path,
+			"no such firmware file; put it there or correct the rule");
+	default:
+		return store_refuse(reasons, REASON_IMAGE_UNREADABLE, path, strerror(-error));
+	}
+}
+
+static int refuse_unfinished(const char *path, struct reasons *reasons)
+{
+	return store_refuse(reasons, REASON_IMAGE_BEING_WRITTEN, path,
+		"somebody is still writing it; wait until the copy is done, then plug the board "
+		"again");
+}
+
+/* The bytes of a file that may be used and that did not change meanwhile. */
+static int read_bytes(const struct store *store, const char *path, struct reasons *reasons,
+	uint8_t **ret_data, size_t *ret_length)
+{
+	struct stat before, after;
+	_cleanup_(closep) int fd = file_open(path);
+	if (fd < 0)
+		return refuse_unreadable(path, fd, reasons);
+	if (fstat(fd, &before) < 0)
+		return refuse_unreadable(path, -errno, reasons);
+	if (!S_ISREG(before.st_mode))
+		return refuse_unreadable(path, -EINVAL, reasons);
+	int r = guard_judge(path, &before, reasons);
+	if (r != 0)
+		return r;
+	if (guard_is_being_written(store->guard, path))
+		return refuse_unfinished(path, reasons);
+	_cleanup_(freep) uint8_t *data = NULL;
+	r = file_read_fd(fd, IMAGE_FILE_MAX, &data, ret_length);
+	if (r < 0)
+		return refuse_unreadable(path, r, reasons);
+	if (fstat(fd, &after) < 0 || !is_unchanged(&before, &after))
+		return refuse_unfinished(path, reasons);
+	*ret_data = TAKE_PTR(data);
+	return 0;
+}
+
+/* A complaint about bytes is to name the file that they came from. */
+static int name_file(struct reasons *reasons, size_t from, const char *path)
+{
+	_cleanup_(freep) char *safe = text_escape(path);
+	for (size_t i = from; i < reasons->count && safe; i++) {
+		char *named = text_format("%s: %s", safe, reasons->items[i].sentence);
+		if (!named)
+			return -ENOMEM;
+		free(reasons->items[i].sentence);
+		reasons->items[i].sentence = named;
+	}
+	return safe ? STORE_REFUSED : -ENOMEM;
+}
+
+int store_load(const struct store *store, const char *path, const struct terms *terms,
+	struct reasons *reasons, struct firmware *ret)
+{
+	_cleanup_(firmware_done) struct firmware firmware = { 0 };
+	_cleanup_(freep) uint8_t *data = NULL;
+	size_t length, before = reasons->count;
+	int r = read_bytes(store, path, reasons, &data, &length);
+	if (r != 0)
+		return r;
+	firmware.path = strdup(path);
+	if (!firmware.path)
+		return -ENOMEM;
+	r = image_parse(data, length, reasons, &firmware.image);
+	if (r == 0)
+		r = image_facts_read(firmware.image, &firmware.says);
+	if (r == 0)
+		r = fitness_place(firmware.image, &firmware.says, terms, reasons);
+	if (r != 0)
+		return r < 0 ? r : name_file(reasons, before, path);
+	*ret = firmware;
+	firmware = (struct firmware){ 0 };
+	return 0;
+}
+
+/* ---- the list ---------------------------------------------------------------------------- */
+
+static void entry_forget(struct store_entry *entry)
+{
+	image_facts_done(&entry->says);
+	reasons_done(&entry->reasons);
+}
+
+static void entry_done(struct store_entry *entry)
+{
+	entry_forget(entry);
+	free(entry->path);
+}
+
+static int compare_entries(const void *left, const void *right)
+{
+	const struct store_entry *a = left, *b = right;
+	return strcmp(a->path, b->path);
+}
+
+/* Among the first `known` entries, which are in order. */
+static struct store_entry *find_entry(struct store *store, size_t known, const char *path)
+{
+	if (known == 0)
+		return NULL;
+	const struct store_entry wanted = { .path = (char *)path };
+	return bsearch(&wanted, store->entries, known, sizeof(wanted), compare_entries);
+}
+
+/* Takes over the path. */
+static struct store_entry *add_entry(struct store *store, char **path)
+{
+	if (store->count == store->allocated) {
+		size_t more = store->allocated ? 2 * store->allocated : 64;
+		struct store_entry *grown =
+			reallocarray(store->entries, more, sizeof(*grown));
+		if (!grown)
+			return NULL;
+		store->entries = grown;
+		store->allocated = more;
+	}
+	struct store_entry *entry = &store->entries[store->count++];
+	*entry = (struct store_entry){ .path = TAKE_PTR(*path) };
+	return entry;
+}
+
+static int read_entry(struct store *store, struct store_entry *entry, const struct stat *status)
+{
+	_cleanup_(firmware_done) struct firmware firmware = { 0 };
+	entry_forget(entry);
+	entry->status = *status;
+	int r = store_load(store, entry->path, NULL, &entry->reasons, &firmware);
+	if (r < 0)
+		return r;
+	/* What was not read for other reasons than its bytes is tried again at the next look. */
+	if (reasons_have(&entry->reasons, REASON_IMAGE_BEING_WRITTEN) ||
+		reasons_have(&entry->reasons, REASON_FIRMWARE_PERMISSIONS) ||
+		reasons_have(&entry->reasons, REASON_IMAGE_UNREADABLE))
+		entry->status = (struct stat){ 0 };
+	if (r > 0)
+		return 0;
+	entry->format = firmware.image->format;
+	entry->has_address = firmware.image->has_address;
+	entry->byte_count = firmware.image->byte_count;
+	entry->digest = firmware.image->digest;
+	entry->says = firmware.says;
+	firmware.says = (struct image_facts){ 0 };
+	return 0;
+}
+
+static int see_file(struct store *store, size_t known, char *path, const struct stat *status)
+{
+	_cleanup_(freep) char *owned = path;
+	struct store_entry *entry = find_entry(store, known, owned);
+	if (!entry && store->count >= FILES_MAX)
+		return -E2BIG;
+	if (!entry)
+		entry = add_entry(store, &owned);
+	if (!entry)
+		return -ENOMEM;
+	entry->is_seen = true;
+	if (is_unchanged(&entry->status, status) &&
+		!guard_is_being_written(store->guard, entry->path))
+		return 0;
+	return read_entry(store, entry, status);
+}
+
+static void closedirp(DIR **directory)
+{
+	if (*directory)
+		closedir(*directory);
+}
+
+static int walk(struct store *store, size_t known, const char *path, unsigned depth)
+{
+	_cleanup_(closedirp) DIR *directory = opendir(path);
+	if (!directory)
+		return 0; /* a rule that names a file in it says what is wrong */
+	guard_watch(store->guard, path);
+	int r = 0;
+	for (struct dirent *item; r == 0 && (item = readdir(directory));) {
+		struct stat status;
+		if (item->d_name[0] == '.' ||
+			fstatat(dirfd(directory), item->d_name, &status, 0) < 0)
+			continue;
+		_cleanup_(freep) char *child = text_format("%s/%s", path, item->d_name);
+		if (!child)
+			return -ENOMEM;
+		if (S_ISREG(status.st_mode))
+			r = see_file(store, known, TAKE_PTR(child), &status);
+		else if (S_ISDIR(status.st_mode) && item->d_type != DT_LNK && depth < DEPTH_MAX)
+			r = walk(store, known, child, depth + 1);
+	}
+	return r;
+}
+
+static void drop_unseen(struct store *store)
+{
+	size_t kept = 0;
+	for (size_t i = 0; i < store->count; i++) {
+		if (store->entries[i].is_seen)
+			store->entries[kept++] = store->entries[i];
+		else
+			entry_done(&store->entries[i]);
+	}
+	store->count = kept;
+}
+
+/* Two directories of a policy may lie in each other. */
+static void drop_doubles(struct store *store)
+{
+	size_t kept = 0;
+	for (size_t i = 0; i < store->count; i++) {
+		if (kept > 0 && text_equal(store->entries[kept - 1].path, store->entries[i].path))
+			entry_done(&store->entries[i]);
+		else
+			store->entries[kept++] = store->entries[i];
+	}
+	store->count = kept;
+}
+
+int store_look(struct store *store, const struct policy *policy, const struct store_entry **ret,
+	size_t *ret_count)
+{
+	size_t known = store->count;
+	for (size_t i = 0; i < store->count; i++)
+		store->entries[i].is_seen = false;
+	guard_listen(store->guard);
+	int r = walk(store, known, store->directory, 0);
+	for (size_t i = 0; i < policy->directory_count && r == 0; i++)
+		r = walk(store, known, policy->directories[i], 0);
+	drop_unseen(store);
+	if (store->count > 0)
+		qsort(store->entries, store->count, sizeof(*store->entries), compare_entries);
+	drop_doubles(store);
+	*ret = store->entries;
+	*ret_count = store->count;
+	return r;
+}
+
+/* ---- public ------------------------------------------------------------------------------ */
+
+int store_new(const char *directory, struct store **ret)
+{
+	_cleanup_(store_freep) struct store *store = calloc(1, sizeof(*store));
+	if (!store)
+		return -ENOMEM;
+	store->directory = strdup(directory);
+	if (!store->directory)
+		return -ENOMEM;
+	int r = guard_new(&store->guard);
+	if (r < 0)
+		return r;
+	guard_watch(store->guard, directory);
+	*ret = TAKE_PTR(store);
+	return 0;
+}
+
+struct store *store_free(struct store *store)
+{
+	if (!store)
+		return NULL;
+	for (size_t i = 0; i < store->count; i++)
+		entry_done(&store->entries[i]);
+	free(store->entries);
+	guard_free(store->guard);
+	free(store->directory);
+	free(store);
+	return NULL;
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * What the parts of the store share; nobody else includes this. store.c finds what a rule means,
+ * store_index.c remembers what files hold, store_guard.c says which may be trusted.
+ */
+#include <glob.h>
+
+#include "daemon/store.h"
+
+/* ---- store_guard.c: may it be used? ------------------------------------------------------ */
+
+/* Watches directories for files that are open for writing. */
+struct guard;
+
+int guard_new(struct guard **ret) _must_check_;
+struct guard *guard_free(struct guard *guard);
+DEFINE_CLEANUP(struct guard *, guard_free)
+
+/* Once for every directory that is looked into; more than once does no harm. */
+void guard_watch(struct guard *guard, const char *directory);
+
+/* Hears what has happened since the last time, without waiting. */
+void guard_listen(struct guard *guard);
+
+bool guard_is_being_written(const struct guard *guard, const char *path);
+
+/*
+ * Could others than root, the service and the operators' group change this file, or put another in
+ * its place? 0: no; STORE_REFUSED: yes, and `reasons` names what to mend; -ENOMEM.
+ */
+int guard_judge(const char *path, const struct stat *status, struct reasons *reasons) _must_check_;
+
+/* ---- store_index.c ----------------------------------------------------------------------- */
+
+struct store {
+	char *directory;
+	struct guard *guard;
+	struct store_entry *entries; /* in the order of their paths */
+	size_t count;
+	size_t allocated;
+};
+
+/* A refusal that is about one file: "path: text". STORE_REFUSED or -ENOMEM. */
+int store_refuse(
+	struct reasons *reasons, enum reason_code code, const char *path, const char *text)
+	_must_check_;
+
+/* Reads, parses and places a file, if it may be used. Answers as store_choose() does. */
+int store_load(const struct store *store, const char *path, const struct terms *terms,
+	struct reasons *reasons, struct firmware *ret) _must_check_;
