@@ -51,6 +51,12 @@ static const struct {
 	{ 0x5360B3AB, offsetof(struct binary_info, sdk_version) },
 };
 
+static char **text_at(struct binary_info *info, size_t index)
+{
+	void *place = (char *)info + texts[index].offset;
+	return place;
+}
+
 /* ---- addresses --------------------------------------------------------------------------- */
 
 /* As many bytes from `address` on as the image holds without a gap, `length` at most. */
@@ -130,7 +136,7 @@ static int read_entry(const struct view *view, uint32_t pointer, struct binary_i
 		read_u16(bytes) != TYPE_STRING || read_u16(bytes + 2) != TAG_RASPBERRY)
 		return 0;
 	for (size_t i = 0; i < ELEMENTSOF(texts); i++) {
-		char **text = (char **)((char *)info + texts[i].offset);
+		char **text = text_at(info, i);
 		if (texts[i].id == read_u32(bytes + 4) && !*text)
 			return read_text(view, read_u32(bytes + 8), text);
 	}
@@ -152,10 +158,10 @@ static int read_entries(
 	return 0;
 }
 
-static bool says_anything(const struct binary_info *info)
+static bool says_anything(struct binary_info *info)
 {
 	for (size_t i = 0; i < ELEMENTSOF(texts); i++)
-		if (*(char *const *)((const char *)info + texts[i].offset))
+		if (*text_at(info, i))
 			return true;
 	return false;
 }
@@ -197,6 +203,6 @@ int binary_info_find(const struct image *image, struct binary_info *ret)
 void binary_info_done(struct binary_info *info)
 {
 	for (size_t i = 0; i < ELEMENTSOF(texts); i++)
-		free(*(char **)((char *)info + texts[i].offset));
+		free(*text_at(info, i));
 	*info = (struct binary_info){ 0 };
 }

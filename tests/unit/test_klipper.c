@@ -22,51 +22,47 @@ static struct klipper parse_config(const char *config)
 	return parse(json);
 }
 
+static const struct {
+	const char *config, *mcu;
+	uint32_t clock_hz, can_bitrate, serial_baud;
+	enum transport transport;
+	const char *can_pins, *usb_pins, *serial_pins, *initial_pins;
+} builds[] = {
+	{ "\"CLOCK_FREQ\":50000000,\"MCU\":\"linux\",\"PCA9685_MAX\":4096", "linux", 50000000, 0, 0,
+		TRANSPORT_PTY, NULL, NULL, NULL, NULL },
+	{ "\"CLOCK_FREQ\":12000000,\"MCU\":\"rp2040\"", "rp2040", 12000000, 0, 0, TRANSPORT_USB,
+		NULL, NULL, NULL, NULL },
+	{ "\"CANBUS_FREQUENCY\":1000000,\"CLOCK_FREQ\":12000000,\"MCU\":\"rp2040\","
+	  "\"RECEIVE_WINDOW\":192,\"RESERVE_PINS_CAN\":\"gpio4,gpio5\"",
+		"rp2040", 12000000, 1000000, 0, TRANSPORT_CAN, "gpio4,gpio5", NULL, NULL, NULL },
+	{ "\"CLOCK_FREQ\":180000000,\"MCU\":\"stm32f446xx\",\"RESERVE_PINS_USB\":"
+	  "\"PA11,PA12\",\"RESERVE_PINS_crystal\":\"PH0,PH1\"",
+		"stm32f446xx", 180000000, 0, 0, TRANSPORT_USB, NULL, "PA11,PA12", NULL, NULL },
+	{ "\"CANBUS_BRIDGE\":1,\"CLOCK_FREQ\":180000000,\"MCU\":\"stm32f446xx\","
+	  "\"RECEIVE_WINDOW\":192,\"RESERVE_PINS_CAN\":\"PD0,PD1\",\"RESERVE_PINS_USB\":"
+	  "\"PA11,PA12\",\"RESERVE_PINS_crystal\":\"PH0,PH1\"",
+		"stm32f446xx", 180000000, 0, 0, TRANSPORT_BRIDGE, "PD0,PD1", "PA11,PA12", NULL,
+		NULL },
+	{ "\"CANBUS_FREQUENCY\":500000,\"CLOCK_FREQ\":64000000,\"MCU\":\"stm32g0b1xx\","
+	  "\"RECEIVE_WINDOW\":192,\"RESERVE_PINS_CAN\":\"PB0,PB1\","
+	  "\"RESERVE_PINS_crystal\":\"PF0,PF1\"",
+		"stm32g0b1xx", 64000000, 500000, 0, TRANSPORT_CAN, "PB0,PB1", NULL, NULL, NULL },
+	{ "\"CLOCK_FREQ\":72000000,\"INITIAL_PINS\":\"!PC13\",\"MCU\":\"stm32f103xe\","
+	  "\"RECEIVE_WINDOW\":192,\"RESERVE_PINS_serial\":\"PA10,PA9\",\"SERIAL_BAUD\":"
+	  "250000",
+		"stm32f103xe", 72000000, 0, 250000, TRANSPORT_UART, NULL, NULL, "PA10,PA9",
+		"!PC13" },
+	{ "\"CLOCK_FREQ\":520000000,\"MCU\":\"stm32h723xx\",\"RESERVE_PINS_USB\":"
+	  "\"PA11,PA12\",\"RESERVE_PINS_crystal\":\"PH0,PH1\"",
+		"stm32h723xx", 520000000, 0, 0, TRANSPORT_USB, NULL, "PA11,PA12", NULL, NULL },
+	{ "\"CLOCK_FREQ\":120000000,\"MCU\":\"lpc1769\",\"RESERVE_PINS_USB\":"
+	  "\"P0.30,P0.29,P2.9\"",
+		"lpc1769", 120000000, 0, 0, TRANSPORT_USB, NULL, "P0.30,P0.29,P2.9", NULL, NULL },
+};
+
 static void every_build_says_what_it_is_for(void **state)
 {
 	(void)state;
-	static const struct {
-		const char *config, *mcu;
-		uint32_t clock_hz, can_bitrate, serial_baud;
-		enum transport transport;
-		const char *can_pins, *usb_pins, *serial_pins, *initial_pins;
-	} builds[] = {
-		{ "\"CLOCK_FREQ\":50000000,\"MCU\":\"linux\",\"PCA9685_MAX\":4096", "linux",
-			50000000, 0, 0, TRANSPORT_PTY, NULL, NULL, NULL, NULL },
-		{ "\"CLOCK_FREQ\":12000000,\"MCU\":\"rp2040\"", "rp2040", 12000000, 0, 0,
-			TRANSPORT_USB, NULL, NULL, NULL, NULL },
-		{ "\"CANBUS_FREQUENCY\":1000000,\"CLOCK_FREQ\":12000000,\"MCU\":\"rp2040\","
-		  "\"RECEIVE_WINDOW\":192,\"RESERVE_PINS_CAN\":\"gpio4,gpio5\"",
-			"rp2040", 12000000, 1000000, 0, TRANSPORT_CAN, "gpio4,gpio5", NULL, NULL,
-			NULL },
-		{ "\"CLOCK_FREQ\":180000000,\"MCU\":\"stm32f446xx\",\"RESERVE_PINS_USB\":"
-		  "\"PA11,PA12\",\"RESERVE_PINS_crystal\":\"PH0,PH1\"",
-			"stm32f446xx", 180000000, 0, 0, TRANSPORT_USB, NULL, "PA11,PA12", NULL,
-			NULL },
-		{ "\"CANBUS_BRIDGE\":1,\"CLOCK_FREQ\":180000000,\"MCU\":\"stm32f446xx\","
-		  "\"RECEIVE_WINDOW\":192,\"RESERVE_PINS_CAN\":\"PD0,PD1\",\"RESERVE_PINS_USB\":"
-		  "\"PA11,PA12\",\"RESERVE_PINS_crystal\":\"PH0,PH1\"",
-			"stm32f446xx", 180000000, 0, 0, TRANSPORT_BRIDGE, "PD0,PD1", "PA11,PA12",
-			NULL, NULL },
-		{ "\"CANBUS_FREQUENCY\":500000,\"CLOCK_FREQ\":64000000,\"MCU\":\"stm32g0b1xx\","
-		  "\"RECEIVE_WINDOW\":192,\"RESERVE_PINS_CAN\":\"PB0,PB1\","
-		  "\"RESERVE_PINS_crystal\":\"PF0,PF1\"",
-			"stm32g0b1xx", 64000000, 500000, 0, TRANSPORT_CAN, "PB0,PB1", NULL, NULL,
-			NULL },
-		{ "\"CLOCK_FREQ\":72000000,\"INITIAL_PINS\":\"!PC13\",\"MCU\":\"stm32f103xe\","
-		  "\"RECEIVE_WINDOW\":192,\"RESERVE_PINS_serial\":\"PA10,PA9\",\"SERIAL_BAUD\":"
-		  "250000",
-			"stm32f103xe", 72000000, 0, 250000, TRANSPORT_UART, NULL, NULL, "PA10,PA9",
-			"!PC13" },
-		{ "\"CLOCK_FREQ\":520000000,\"MCU\":\"stm32h723xx\",\"RESERVE_PINS_USB\":"
-		  "\"PA11,PA12\",\"RESERVE_PINS_crystal\":\"PH0,PH1\"",
-			"stm32h723xx", 520000000, 0, 0, TRANSPORT_USB, NULL, "PA11,PA12", NULL,
-			NULL },
-		{ "\"CLOCK_FREQ\":120000000,\"MCU\":\"lpc1769\",\"RESERVE_PINS_USB\":"
-		  "\"P0.30,P0.29,P2.9\"",
-			"lpc1769", 120000000, 0, 0, TRANSPORT_USB, NULL, "P0.30,P0.29,P2.9", NULL,
-			NULL },
-	};
 	for (size_t i = 0; i < ELEMENTSOF(builds); i++) {
 		_cleanup_(freep) char *config = text_format(ALWAYS ",%s", builds[i].config);
 		_cleanup_(klipper_done) struct klipper klipper = parse_config(config);
