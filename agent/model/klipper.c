@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: MIT */
+/* What a dictionary of Klipper says; see klipper.h. */
+#include <cjson/cJSON.h>
+#include <ctype.h>
+#include <errno.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "model/klipper.h"
+
+/* Dictionaries nest four deep. cJSON recurses a thousand times, which is not for every stack. */
+#define DEPTH_MAX 16u
+/* Klipper keeps pins for a handful of things. */
+#define PINS_MAX 64u
+/* Of one text, before it is escaped. What is longer is no version and no name. */
+#define TEXT_MAX 512u
+/* cJSON before 1.7.18 looks behind the end of a text that ends in a comma: NULs stand there. */
+#define PADDING 8u
+
+#define PINS_PREFIX "RESERVE_PINS_"
+
+/* ---- before the JSON is parsed ----------------------------------------------------------- */
+
+/* Steps over a string; where it ends, or 0. A NUL in it, written out or not, would cut the text
+ * that comes out of it short. */
+static size_t skip_string(const char *json, size_t length, size_t at)
+{
+	for (at++; at < length && json[at] != '\0'; at++) {
+		if (json[at] == '"')
+			return at + 1;
+		if (json[at] != '\\')
+			continue;
+		if (length - at > 6 && memcmp(json + at, "\\u0000", 6) == 0)
+			return 0;
+		at++;
+	}
+	return 0;
+}
+
+/* True for one object that is not too deep for a recursive parser; whether it is JSON, that one
+ * finds out. */
+static bool is_shallow_object(const char *json, size_t length)
+{
+	size_t at = 0, depth = 0;
+	while (at < length && isspace((unsigned char)json[at]))
+		at++;
+	if (at == length || json[at] != '{')
+		return false;
+	while (at < length) {
+		if (json[at] == '"') {
+			at = skip_string(json, length, at);
+			if (at == 0)
+				return false;
+			continue;
+		}
+		if (json[at] == '{' || json[at] == '[')
+			depth++;
+		if (json[at] == '}' || json[at] == ']')
+			depth--; /* wraps when there are too many, and is then too deep */
+		if (json[at] == '\0' || depth > DEPTH_MAX)
+			return false;
+		at++;
+	}
+	return depth == 0;
+}
+
+static cJSON *json_free(cJSON *json)
+{
+	cJSON_Delete(json);
+	return NULL;
+}
+DEFINE_CLEANUP(cJSON *, json_free)
+
+/* 0, -EBADMSG, or -ENOMEM. */
+static int parse_json(const char *json, size_t length, cJSON **ret)
+{
+	_cleanup_(freep) char *text = calloc(1, length + PADDING);
+	if (!text)
+		return -ENOMEM;
+	memcpy(text, json, length);
+	if (!is_shallow_object(text, length))
+		return -EBADMSG;
+
+	const char *end = NULL;
+	errno = 0; /* cJSON itself does not tell why it has failed */
+	_cleanup_(json_freep) cJSON *tree = cJSON_ParseWithLengthOpts(text, length, &end, false);
+	if (!tree)
+		return errno == ENOMEM ? -ENOMEM : -EBADMSG;
+	for (; end < text + length; end++)
+		if (!isspace((unsigned char)*end))
+			return -EBADMSG;
+	*ret = TAKE_PTR(tree);
+	return 0;
+}
+
+/* ---- single values ----------------------------------------------------------------------- */
+
+/* 0 or -ENOMEM. What is no text, an empty or an endless one leaves `*ret` as it is: unknown. */
+static int read_text(const cJSON *value, char **ret)
+{
+	const char *text = cJSON_GetStringValue(value);
+	if (!text || !*text || strlen(text) > TEXT_MAX)
+		return 0;
+	*ret = text_escape(text);
+	return *ret ? 0 : -ENOMEM;
+}
+
+/* A whole number from 1 on, as a number or as its digits. 0 when it is none. */
+static uint32_t read_number(const cJSON *value)
+{
+	if (cJSON_IsNumber(value)) {
+		double number = value->valuedouble;
+		if (!(number >= 1 && number <= UINT32_MAX) || number != (double)(uint32_t)number)
+			return 0;
+		return (uint32_t)number;
+	}
+	const char *text = cJSON_GetStringValue(value);
+	if (!text || strlen(text) == 0 || strlen(text) > 10 ||
+		strspn(text, "0123456789") != strlen(text))
+		return 0;
+	unsigned long long number = strtoull(text, NULL, 10);
+	return number <= UINT32_MAX ? (uint32_t)number : 0;
+}
+
+/* ---- by which wire ----------------------------------------------------------------------- */
+
+enum fact {
+	FACT_BRIDGE = 1 << 0, /* CANBUS_BRIDGE */
+	FACT_BITRATE = 1 << 1, /* CANBUS_FREQUENCY */
+	FACT_BAUD = 1 << 2, /* SERIAL_BAUD */
+	FACT_HOST = 1 << 3, /* its processor is the host's */
+	FACT_USB_PINS = 1 << 4,
+	FACT_CAN_PINS = 1 << 5,
+	FACT_SERIAL_PINS = 1 << 6,
+	FACT_STRANGE = 1 << 7, /* one of them has a value that makes no sense, or there is none */
+};
+
+/*
+ * A firmware says nothing positive of USB but the pins, and not on every chip: USB is what is left.
+ * So whatever does not agree is unknown, as are builds from before bridges were called bridges,
+ * which keep pins for both wires.
+ */
+static const struct {
+	unsigned needed, allowed; /* allowed: beside what is needed */
+	enum transport transport;
+} transports[] = {
+	{ FACT_BRIDGE, FACT_BITRATE | FACT_USB_PINS | FACT_CAN_PINS, TRANSPORT_BRIDGE },
+	{ FACT_BITRATE, FACT_CAN_PINS, TRANSPORT_CAN },
+	{ FACT_BAUD, FACT_SERIAL_PINS, TRANSPORT_UART },
+	{ FACT_HOST, 0, TRANSPORT_PTY },
+	{ 0, FACT_USB_PINS, TRANSPORT_USB },
+};
+
+/* Processors which the host reaches by none of these: through its memory, or not at all. */
+static const char *const wireless[] = { "pru", "ar100", "simulator" };
+
+static enum transport transport_of(unsigned facts)
+{
+	for (size_t i = 0; i < ELEMENTSOF(transports); i++)
+		if ((facts & transports[i].needed) == transports[i].needed &&
+			(facts & ~(transports[i].needed | transports[i].allowed)) == 0)
+			return transports[i].transport;
+	return TRANSPORT_UNKNOWN;
+}
+
+static unsigned facts_of_mcu(const char *mcu)
+{
+	if (text_equal(mcu, "linux"))
+		return FACT_HOST;
+	return !mcu || text_lookup(wireless, ELEMENTSOF(wireless), mcu) >= 0 ? FACT_STRANGE : 0;
+}
+
+static unsigned facts_of_pins(const char *name)
+{
+	if (strncmp(name, "USB", 3) == 0) /* "USB1" is the other port of an H7 */
+		return FACT_USB_PINS;
+	if (strncmp(name, "CAN", 3) == 0)
+		return FACT_CAN_PINS;
+	return strcmp(name, "serial") == 0 ? FACT_SERIAL_PINS : 0;
+}
+
+/* ---- the dictionary ---------------------------------------------------------------------- */
+
+struct reading {
+	struct klipper *klipper;
+	unsigned facts;
+	uint32_t bridge;
+};
+
+/* What is read of the top and of `config`, each at most once. */
+struct key {
+	const char *name;
+	char **text;
+	uint32_t *number;
+	unsigned fact;
+	bool is_seen;
+};
+
+/* 0, -EBADMSG when the key came before, -ENOMEM. */
+static int read_key(struct reading *reading, struct key *key, const cJSON *value)
+{
+	if (key->is_seen)
+		return -EBADMSG;
+	key->is_seen = true;
+	if (key->text)
+		return read_text(value, key->text);
+	*key->number = read_number(value);
+	reading->facts |= key->fact;
+	if (key->fact && *key->number == 0)
+		reading->facts |= FACT_STRANGE;
+	return 0;
+}
+
+static int read_keys(struct reading *reading, struct key *keys, size_t count, const cJSON *value)
+{
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(keys[i].name, value->string) == 0)
+			return read_key(reading, &keys[i], value);
+	return 0;
+}
+
+/* 0, -EBADMSG when they were kept before or for too many things, -ENOMEM. */
+static int read_pins(struct reading *reading, const char *name, const cJSON *value)
+{
+	struct klipper *klipper = reading->klipper;
+	if (klipper->pin_count == PINS_MAX || strlen(name) > TEXT_MAX)
+		return -EBADMSG;
+	_cleanup_(freep) char *safe = text_escape(name);
+	if (!safe)
+		return -ENOMEM;
+	for (size_t i = 0; i < klipper->pin_count; i++)
+		if (strcmp(klipper->pins[i].name, safe) == 0)
+			return -EBADMSG;
+	if (!klipper->pins)
+		klipper->pins = calloc(PINS_MAX, sizeof(*klipper->pins));
+	if (!klipper->pins)
+		return -ENOMEM;
+	reading->facts |= facts_of_pins(name);
+	struct klipper_pins *pins = &klipper->pins[klipper->pin_count++];
+	pins->name = TAKE_PTR(safe);
+	return read_text(value, &pins->pins);
+}
+
+static int read_config(struct reading *reading, const cJSON *config)
+{
+	struct klipper *klipper = reading->klipper;
+	struct key keys[] = {
+		{ .name = "MCU", .text = &klipper->mcu },
+		{ .name = "INITIAL_PINS", .text = &klipper->initial_pins },
+		{ .name = "CLOCK_FREQ", .number = &klipper->clock_hz },
+		{ "CANBUS_FREQUENCY", NULL, &klipper->can_bitrate, FACT_BITRATE, false },
+		{ "CANBUS_BRIDGE", NULL, &reading->bridge, FACT_BRIDGE, false },
+		{ "SERIAL_BAUD", NULL, &klipper->serial_baud, FACT_BAUD, false },
+	};
+	const cJSON *value;
+	cJSON_ArrayForEach(value, config)
+	{
+		size_t prefix = strlen(PINS_PREFIX);
+		int r = strncmp(value->string, PINS_PREFIX, prefix) == 0
+				? read_pins(reading, value->string + prefix, value)
+				: read_keys(reading, keys, ELEMENTSOF(keys), value);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int read_top(struct reading *reading, const cJSON *top)
+{
+	struct klipper *klipper = reading->klipper;
+	struct key keys[] = {
+		{ .name = "app", .text = &klipper->application },
+		{ .name = "version", .text = &klipper->version },
+		{ .name = "build_versions", .text = &klipper->build_versions },
+	};
+	const cJSON *value, *config = NULL;
+	cJSON_ArrayForEach(value, top)
+	{
+		bool is_config = strcmp(value->string, "config") == 0;
+		if (is_config && (config || !cJSON_IsObject(value)))
+			return -EBADMSG;
+		if (is_config)
+			config = value;
+		int r = read_keys(reading, keys, ELEMENTSOF(keys), value);
+		if (r < 0)
+			return r;
+	}
+	return config ? read_config(reading, config) : -EBADMSG;
+}
+
+/* ---- public ------------------------------------------------------------------------------ */
+
+int klipper_parse(const char *json, size_t length, struct klipper *ret)
+{
+	if (length == 0 || length > KLIPPER_JSON_MAX)
+		return -EBADMSG;
+	_cleanup_(json_freep) cJSON *top = NULL;
+	int r = parse_json(json, length, &top);
+	if (r < 0)
+		return r;
+	_cleanup_(klipper_done) struct klipper klipper = { 0 };
+	struct reading reading = { .klipper = &klipper };
+	r = read_top(&reading, top);
+	if (r < 0)
+		return r;
+	klipper.transport = transport_of(reading.facts | facts_of_mcu(klipper.mcu));
+	*ret = klipper;
+	klipper = (struct klipper){ 0 };
+	return 0;
+}
+
+void klipper_done(struct klipper *klipper)
+{
+	free(klipper->application);
+	free(klipper->version);
+	free(klipper->build_versions);
+	free(klipper->mcu);
+	free(klipper->initial_pins);
+	for (size_t i = 0; i < klipper->pin_count; i++) {
+		free(klipper->pins[i].name);
+		free(klipper->pins[i].pins);
+	}
+	free(klipper->pins);
+	*klipper = (struct klipper){ 0 };
+}
+
+const char *klipper_reserved(const struct klipper *klipper, const char *name)
+{
+	for (size_t i = 0; i < klipper->pin_count; i++)
+		if (strcmp(klipper->pins[i].name, name) == 0)
+			return klipper->pins[i].pins;
+	return NULL;
+}
