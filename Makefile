@@ -19,11 +19,11 @@ MAY_client   := base model client
 # program: its floors, topmost first, and the libraries that it may link
 PROGRAMS                  := plugflashd plugflash-worker plugflash
 FLOORS_plugflashd         := daemon model base
-LIBS_plugflashd           := libudev libsystemd libconfig libcrypto sqlite3
+LIBS_plugflashd           := libudev libsystemd libconfig libcrypto sqlite3 zlib
 FLOORS_plugflash-worker   := worker backend port model base
 LIBS_plugflash-worker     := libusb-1.0 libsystemd libcrypto
 FLOORS_plugflash          := client model base
-LIBS_plugflash            := libsystemd libcjson libcrypto
+LIBS_plugflash            := libsystemd libcjson libcrypto zlib
 
 # ---- settings ------------------------------------------------------------------------------------
 

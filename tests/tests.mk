@@ -3,7 +3,7 @@
 # What `make check`, `make check-all`, `make demo` and `make fuzz` are made of. Every layer prints
 # TAP; tests/run adds it up and ends with "N passed, N failed".
 
-TEST_LIBS    := cmocka libudev libusb-1.0 libsystemd libconfig libcjson libcrypto sqlite3
+TEST_LIBS    := cmocka libudev libusb-1.0 libsystemd libconfig libcjson libcrypto sqlite3 zlib
 # The emulated boards run foreign code (tests/emu/rp2040_exec.c). No program of the product does.
 EMU_LIBS     := unicorn
 TEST_CFLAGS   = $(ALL_CFLAGS) -Itests
@@ -67,7 +67,7 @@ CROSS_ARCHIVES := $(B)/tests/unit/make_image.o $(B)/tests/unit/fitness_story.o $
 $(B)/tests/cross/%: $(B)/tests/unit/%.o $(CROSS_ARCHIVES)
 	@mkdir -p $(@D)
 	@echo "  LINK  tests/cross/$*"
-	$(Q)$(CC) $(TEST_CFLAGS) -o $@ $^ $(ALL_LDFLAGS) $(call pkg_libs,cmocka libcrypto)
+	$(Q)$(CC) $(TEST_CFLAGS) -o $@ $^ $(ALL_LDFLAGS) $(call pkg_libs,cmocka libcrypto zlib)
 
 .PHONY: cross-tests
 cross-tests: $(CROSS_TESTS)
