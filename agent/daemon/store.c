@@ -90,7 +90,8 @@ int store_load(const char *path, enum chip chip, struct reasons *reasons, struct
 	if (r != 0)
 		return r < 0 ? r : STORE_REFUSED;
 	uint32_t address;
-	if (!image->has_address && fitness_default_address(chip, &address)) {
+	if (!image->has_address && !image->is_linux_program &&
+		fitness_default_address(chip, &address)) {
 		r = image_place(image, address, reasons);
 		if (r != 0)
 			return r < 0 ? r : STORE_REFUSED;

@@ -128,6 +128,10 @@ static int judge_unsupported(
 int fitness_judge(
 	const struct image *image, const struct board_facts *facts, struct reasons *reasons)
 {
+	if (image->is_linux_program)
+		return reasons_add(reasons, REASON_WRONG_CHIP,
+			"the file is a program for Linux and no firmware for a board: use the image "
+			"that was built for this board");
 	switch (facts->chip) {
 	case CHIP_UNKNOWN:
 		return reasons_add(reasons, REASON_CHIP_UNKNOWN,

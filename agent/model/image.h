@@ -24,6 +24,9 @@
 #define IMAGE_FILE_MAX     (2 * IMAGE_BYTES_MAX + (1u << 20))
 #define IMAGE_SEGMENTS_MAX 4096
 
+/* What image_parse() reads, for people. */
+#define IMAGE_FORMATS ".uf2, .bin, .elf, .hex and .dfu, each of them also as .gz"
+
 enum image_format {
 	FORMAT_UNKNOWN,
 	FORMAT_BIN,

@@ -43,7 +43,9 @@ int image_builder_finish(struct image_builder *builder, struct reasons *reasons,
 
 void image_builder_done(struct image_builder *builder);
 
-/* An image of one segment that has no address yet, for what is written as it is. Returns the same.
- */
+/* Nothing shorter is a firmware. */
+#define IMAGE_RAW_BYTES_MIN 512u
+
+/* An image of one segment that has no address yet. Returns as image_builder_finish(). */
 int image_from_raw(enum image_format format, const uint8_t *data, size_t length,
 	struct reasons *reasons, struct image **ret) _must_check_;

@@ -3,10 +3,12 @@
 #include <ctype.h>
 #include <string.h>
 
+#include "model/dfu.h"
+#include "model/elf.h"
+#include "model/gunzip.h"
+#include "model/hex.h"
 #include "model/image_builder.h"
 #include "model/uf2.h"
-
-#define BIN_BYTES_MIN 512u
 
 static int reject(int r)
 {
@@ -16,7 +18,7 @@ static int reject(int r)
 /* ---- files that are something else ------------------------------------------------------- */
 
 #define UNPACK  "it is packed: unpack it and offer what is inside"
-#define CONVERT "plugflash reads .uf2 and .bin so far, and most builds make one of them beside it"
+#define CONVERT "plugflash reads " IMAGE_FORMATS ", and most builds make one of them beside it"
 #define SAVE    "save the firmware itself, not the page about it"
 
 static const struct {
@@ -25,9 +27,6 @@ static const struct {
 	const char *name;
 	const char *advice;
 } foreign_formats[] = {
-	{ "\177ELF", 4, "an ELF program", CONVERT },
-	{ "DfuSe", 5, "a DfuSe file", CONVERT },
-	{ "\x1f\x8b", 2, "a gzip file", UNPACK },
 	{ "PK\x03\x04", 4, "a zip archive", UNPACK },
 	{ "BZh", 3, "a bzip2 file", UNPACK },
 	{ "\3757zXZ", 5, "an xz file", UNPACK },
@@ -38,21 +37,15 @@ static const struct {
 	{ "version https://git-lfs", 23, "a pointer of git-lfs", "fetch the file it stands for" },
 };
 
-/* The start of a line of hexadecimal text: one mark, then at least `digits` digits. */
-static bool is_hexadecimal_line(const uint8_t *data, size_t length, size_t digits)
+/* One mark, then at least nine digits. */
+static bool is_s_record(const uint8_t *data, size_t length)
 {
-	if (length <= digits)
+	if (length < 10 || data[0] != 'S')
 		return false;
-	for (size_t i = 1; i <= digits; i++)
+	for (size_t i = 1; i < 10; i++)
 		if (!isxdigit(data[i]))
 			return false;
 	return true;
-}
-
-/* A .dfu file is a raw image with 16 bytes behind it that no flash is to hold. */
-static bool has_dfu_suffix(const uint8_t *data, size_t length)
-{
-	return length >= 16 && memcmp(data + length - 8, "UFD\x10", 4) == 0;
 }
 
 static bool foreign_format(
@@ -65,16 +58,9 @@ static bool foreign_format(
 			*ret_advice = foreign_formats[i].advice;
 			return true;
 		}
+	*ret_name = "a Motorola S-record file";
 	*ret_advice = CONVERT;
-	if (length > 0 && data[0] == ':' && is_hexadecimal_line(data, length, 10))
-		*ret_name = "an Intel HEX file";
-	else if (length > 0 && data[0] == 'S' && is_hexadecimal_line(data, length, 9))
-		*ret_name = "a Motorola S-record file";
-	else if (has_dfu_suffix(data, length))
-		*ret_name = "a DFU file";
-	else
-		return false;
-	return true;
+	return is_s_record(data, length);
 }
 
 /* ---- the choice -------------------------------------------------------------------------- */
@@ -82,12 +68,57 @@ static bool foreign_format(
 static int parse_bin(
 	const uint8_t *data, size_t length, struct reasons *reasons, struct image **ret)
 {
-	if (length < BIN_BYTES_MIN)
+	if (length < IMAGE_RAW_BYTES_MIN)
 		return reject(reasons_add(reasons, REASON_IMAGE_TRUNCATED,
 			"the file holds %zu bytes, which is too short for any firmware: copy or "
 			"build it again",
 			length));
 	return image_from_raw(FORMAT_BIN, data, length, reasons, ret);
+}
+
+static const struct {
+	bool (*is_meant)(const uint8_t *data, size_t length);
+	int (*parse)(
+		const uint8_t *data, size_t length, struct reasons *reasons, struct image **ret);
+} kinds[] = {
+	{ uf2_is_meant, uf2_parse },
+	{ elf_is_meant, elf_parse },
+	{ hex_is_meant, hex_parse },
+	{ dfuse_is_meant, dfuse_parse },
+};
+
+static int parse_plain(
+	const uint8_t *data, size_t length, struct reasons *reasons, struct image **ret)
+{
+	for (size_t i = 0; i < ELEMENTSOF(kinds); i++)
+		if (kinds[i].is_meant(data, length))
+			return kinds[i].parse(data, length, reasons, ret);
+	const char *name, *advice;
+	if (foreign_format(data, length, &name, &advice))
+		return reject(reasons_add(
+			reasons, REASON_IMAGE_FORMAT, "the file is %s: %s", name, advice));
+	/* Its mark stands at the end, where any file may have one. */
+	if (dfu_is_meant(data, length))
+		return dfu_parse(data, length, reasons, ret);
+	return parse_bin(data, length, reasons, ret);
+}
+
+static int parse_gzip(
+	const uint8_t *data, size_t length, struct reasons *reasons, struct image **ret)
+{
+	_cleanup_(freep) uint8_t *unpacked = NULL;
+	size_t unpacked_length;
+	int r = gunzip(data, length, reasons, &unpacked, &unpacked_length);
+	if (r != 0)
+		return r;
+	if (gunzip_is_meant(unpacked, unpacked_length))
+		return reject(reasons_add(reasons, REASON_IMAGE_FORMAT,
+			"the file was packed with gzip twice: unpack it once and offer what is "
+			"inside"));
+	r = parse_plain(unpacked, unpacked_length, reasons, ret);
+	if (r == 0)
+		(*ret)->is_gzip = true;
+	return r;
 }
 
 int image_parse(const void *data, size_t length, struct reasons *reasons, struct image **ret)
@@ -97,11 +128,6 @@ int image_parse(const void *data, size_t length, struct reasons *reasons, struct
 			"the file is larger than %u KiB, and no firmware that plugflash knows is: "
 			"is it the right file?",
 			IMAGE_FILE_MAX >> 10));
-	if (uf2_is_meant(data, length))
-		return uf2_parse(data, length, reasons, ret);
-	const char *name, *advice;
-	if (foreign_format(data, length, &name, &advice))
-		return reject(reasons_add(
-			reasons, REASON_IMAGE_FORMAT, "the file is %s: %s", name, advice));
-	return parse_bin(data, length, reasons, ret);
+	return gunzip_is_meant(data, length) ? parse_gzip(data, length, reasons, ret)
+					     : parse_plain(data, length, reasons, ret);
 }
