@@ -143,6 +143,8 @@ static int describe_image(
 	char digest[DIGEST_TEXT];
 	text_hex(image->digest.bytes, DIGEST_BYTES, digest);
 	TRY(json_put_text(answer, "format", image_format_name(image->format)));
+	TRY(put_bool(answer, "gzip", image->is_gzip));
+	TRY(put_bool(answer, "linux_program", image->is_linux_program));
 	TRY(put_number(answer, "bytes", (double)image->byte_count));
 	TRY(put_bool(answer, "states_address", has_address));
 	TRY(json_put_text(answer, "sha256", digest));
@@ -183,7 +185,8 @@ static int judge_bytes(const uint8_t *data, size_t length, struct reasons *reaso
 	bool has_address = image->has_address;
 	uint32_t address;
 	/* The same for all chips that there may be a choice of. */
-	if (!has_address && fitness_default_address(CHIP_RP2040, &address)) {
+	if (!has_address && !image->is_linux_program &&
+		fitness_default_address(CHIP_RP2040, &address)) {
 		r = image_place(image, address, reasons);
 		if (r != 0)
 			return r < 0 ? r : 0;
@@ -295,8 +298,9 @@ static void show_image(const struct output *output, const cJSON *answer)
 	_cleanup_(freep) char *size = output_bytes(json_number(answer, "bytes"));
 	const char *family = json_text(answer, "uf2_family");
 	put_label(output, "format");
-	fprintf(output->stream, "%s, %s of firmware", json_text(answer, "format"),
-		size ? size : "");
+	fprintf(output->stream, "%s%s, %s of %s", json_text(answer, "format"),
+		json_flag(answer, "gzip") ? " in a .gz" : "", size ? size : "",
+		json_flag(answer, "linux_program") ? "a program for Linux" : "firmware");
 	if (*family)
 		fprintf(output->stream, ", for family %s (%s)",
 			json_text(answer, "uf2_family_name"), family);

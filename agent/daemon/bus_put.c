@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Dictionaries on the bus; see bus_put.h. */
+#include <errno.h>
 #include <stdio.h>
 #include <time.h>
 
@@ -134,6 +135,47 @@ int bus_put_job(sd_bus_message *message, const struct job *job)
 	TRY(bus_put_string(message, "application", job->application));
 	if (job->state == JOB_DONE)
 		TRY(put_outcome(message, job));
+	return sd_bus_message_close_container(message);
+}
+
+/* ---- firmware --------------------------------------------------------------------------- */
+
+static int put_says(sd_bus_message *message, const struct image_facts *says)
+{
+	TRY(bus_put_string(message, "kind", image_kind_name(says->kind)));
+	TRY(bus_put_string(message, "version", image_facts_version(says)));
+	if (says->chip != CHIP_UNKNOWN)
+		TRY(bus_put_string(message, "chip", chip_name(says->chip)));
+	if (says->link.is_proved)
+		TRY(bus_put_number(message, "link_address", says->link.base));
+	if (!says->has_klipper)
+		return says->has_binary_info
+			       ? bus_put_string(message, "program", says->binary_info.program)
+			       : 0;
+	TRY(bus_put_string(message, "application", says->klipper.application));
+	TRY(bus_put_string(message, "mcu", says->klipper.mcu));
+	if (says->klipper.can_bitrate > 0)
+		TRY(bus_put_number(message, "can_bitrate", says->klipper.can_bitrate));
+	return bus_put_string(message, "transport", transport_name(says->klipper.transport));
+}
+
+int bus_put_firmware(sd_bus_message *message, const struct store_entry *entry)
+{
+	_cleanup_(freep) char *path = text_escape(entry->path);
+	TRY(path ? 0 : -ENOMEM);
+	TRY(sd_bus_message_open_container(message, SD_BUS_TYPE_ARRAY, "{sv}"));
+	TRY(bus_put_string(message, "path", path));
+	TRY(bus_put_number(message, "file_bytes", (uint64_t)entry->status.st_size));
+	TRY(bus_put_bool(message, "usable", entry->reasons.count == 0));
+	if (entry->reasons.count > 0) {
+		TRY(bus_put_string(message, "reason", reason_name(entry->reasons.items[0].code)));
+		TRY(bus_put_string(message, "sentence", entry->reasons.items[0].sentence));
+	} else {
+		TRY(bus_put_string(message, "format", image_format_name(entry->format)));
+		TRY(bus_put_number(message, "bytes", entry->byte_count));
+		TRY(put_digest(message, &entry->digest));
+		TRY(put_says(message, &entry->says));
+	}
 	return sd_bus_message_close_container(message);
 }
 

@@ -22,6 +22,7 @@ int bus_put_sentences(sd_bus_message *message, const char *key, const struct rea
 
 /* Each a whole a{sv}. */
 int bus_put_device(sd_bus_message *message, const struct device *device);
+int bus_put_firmware(sd_bus_message *message, const struct store_entry *entry);
 int bus_put_job(sd_bus_message *message, const struct job *job);
 int bus_put_explanation(sd_bus_message *message, const struct policy *policy,
 	const struct device *device, const struct board_facts *facts,

@@ -242,8 +242,8 @@ static int judge_kind(const struct trial *trial)
 static bool ends_inside_word(const struct trial *trial)
 {
 	const struct image *image = trial->image;
-	return trial->says->kind == KIND_KLIPPER && image->format == FORMAT_BIN &&
-	       !image->is_linux_program && image->byte_count % 4 != 0;
+	return trial->says->kind == KIND_KLIPPER && image->byte_count % 4 != 0 &&
+	       (image->format == FORMAT_BIN || image->format == FORMAT_DFU);
 }
 
 static int judge_wholeness(const struct trial *trial)

@@ -218,7 +218,8 @@ static bool find_vectors(
  */
 static int judge_raw_place(const struct trial *trial, uint32_t code)
 {
-	if (trial->image->format != FORMAT_BIN || is_in_ram(code) ||
+	enum image_format format = trial->image->format;
+	if ((format != FORMAT_BIN && format != FORMAT_DFU) || is_in_ram(code) ||
 		code < RP2350_FLASH_START + RP2350_HEAD_BYTES)
 		return 0;
 	return reasons_add(trial->reasons, REASON_NO_VECTOR_TABLE,

@@ -4,6 +4,11 @@
  * A firmware image as one value, whatever file it came from: segments of bytes in the order of
  * their addresses, and a digest over addresses and bytes, so that one firmware in two formats is
  * recognised as the same.
+ *
+ * What a file states is content, and nothing is taken off again: UF2 is filled up to whole blocks
+ * of mostly 256 bytes, a .bin fills the holes between what an ELF states apart. So one firmware has
+ * one digest in all formats when it is in one piece and, for UF2, a whole number of blocks long.
+ * Where it is not, the files do say different things about the bytes behind it, or between.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -19,10 +24,17 @@
 #define IMAGE_FILE_MAX     (2 * IMAGE_BYTES_MAX + (1u << 20))
 #define IMAGE_SEGMENTS_MAX 4096
 
+/* What image_parse() reads, for people. */
+#define IMAGE_FORMATS ".uf2, .bin, .elf, .hex and .dfu, each of them also as .gz"
+
 enum image_format {
 	FORMAT_UNKNOWN,
 	FORMAT_BIN,
 	FORMAT_UF2,
+	FORMAT_ELF,
+	FORMAT_HEX, /* Intel HEX */
+	FORMAT_DFUSE,
+	FORMAT_DFU, /* a raw image and a DFU suffix, which does not say where it belongs either */
 	_FORMAT_MAX,
 };
 
@@ -36,8 +48,10 @@ struct image_segment {
 
 struct image {
 	enum image_format format;
-	bool has_address; /* false: a raw .bin, which does not say where it belongs */
-	bool is_linux_program; /* one segment, the file itself; it has no address */
+	bool is_gzip; /* the file was a .gz of that format */
+	bool has_address; /* false: a raw image, which does not say where it belongs */
+	/* No firmware but a program for the machine itself: one segment, the whole ELF file. */
+	bool is_linux_program;
 	uint32_t uf2_family; /* 0 = the file names none */
 	enum chip family_chip; /* the chip that the family means, CHIP_UNKNOWN = none named */
 	struct image_segment *segments; /* ascending, apart from each other */
@@ -47,7 +61,8 @@ struct image {
 };
 
 /*
- * Parses the bytes of a firmware file. 0: `*ret` is a new image, to be freed by image_free();
+ * Parses the bytes of a firmware file, which alone decide what kind of file it is, not its name
+ * (image_file.c: no part of the worker). 0: `*ret` is a new image, to be freed by image_free();
  * 1: the bytes are no acceptable image and `reasons` says why; -ENOMEM.
  */
 #define IMAGE_REJECTED 1
@@ -55,8 +70,9 @@ int image_parse(const void *data, size_t length, struct reasons *reasons, struct
 	_must_check_;
 
 /*
- * Places a raw image at `address` (its digest changes with it). 0, or IMAGE_REJECTED with a reason
- * when it would not lie inside 32 bits; -ENOMEM. The image is unchanged by failure.
+ * Places a raw image, never a Linux program, at `address` (its digest changes with it). 0, or
+ * IMAGE_REJECTED with a reason when it would not lie inside 32 bits; -ENOMEM. The image is
+ * unchanged by failure.
  */
 int image_place(struct image *image, uint32_t address, struct reasons *reasons) _must_check_;
 

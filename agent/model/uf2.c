@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Reading UF2; see uf2.h. Every step is linear in the size of the file, but for one sort. */
+/* Reading UF2; see uf2.h. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/bytes.h"
+#include "model/image_builder.h"
 #include "model/uf2.h"
 
 #define MAGIC_START_0 0x0A324655u
@@ -71,7 +72,7 @@ static bool block_is_workaround(const struct block *block)
 
 static int reject(int r)
 {
-	return r < 0 ? r : UF2_REJECTED;
+	return r < 0 ? r : IMAGE_REJECTED;
 }
 
 /* The fields of one block; false when it does not carry its three magic numbers. */
@@ -272,78 +273,16 @@ static int check_complete(
 	return 0;
 }
 
-static int compare_addresses(const void *left, const void *right)
+/* What belongs into the flash. Blocks may overlap if they agree. */
+static int collect_content(const struct blocks *blocks, struct image_builder *builder)
 {
-	const struct block *a = left, *b = right;
-	if (a->address != b->address)
-		return a->address < b->address ? -1 : 1;
-	/* qsort() is not stable, and what a person reads should not depend on that. */
-	return a->payload < b->payload ? -1 : a->payload > b->payload;
-}
-
-/* Drops blocks that are not for the flash and sorts the others by address. */
-static void keep_content(struct blocks *blocks)
-{
-	size_t kept = 0;
-	for (size_t i = 0; i < blocks->count; i++)
-		if (!block_is_aside(&blocks->items[i]))
-			blocks->items[kept++] = blocks->items[i];
-	blocks->count = kept;
-	qsort(blocks->items, blocks->count, sizeof(*blocks->items), compare_addresses);
-}
-
-/* How many of the sorted blocks from `first` on touch each other, and where they end. */
-static size_t measure_run(const struct blocks *blocks, size_t first, uint32_t *ret_end)
-{
-	uint32_t end = blocks->items[first].address + blocks->items[first].length;
-	size_t next = first + 1;
-	for (; next < blocks->count && blocks->items[next].address <= end; next++) {
-		uint32_t block_end = blocks->items[next].address + blocks->items[next].length;
-		end = block_end > end ? block_end : end;
-	}
-	*ret_end = end;
-	return next - first;
-}
-
-/* Sorted blocks fill a run from its start, so what is filled already is one number. */
-static int fill_run(const struct blocks *blocks, size_t first, size_t count,
-	const struct uf2_run *run, struct reasons *reasons)
-{
-	uint32_t filled = 0;
-	for (size_t i = first; i < first + count; i++) {
+	for (size_t i = 0; i < blocks->count; i++) {
 		const struct block *block = &blocks->items[i];
-		uint32_t place = block->address - run->address;
-		uint32_t overlap = filled - place;
-		overlap = overlap < block->length ? overlap : block->length;
-		if (memcmp(run->data + place, block->payload, overlap) != 0)
-			return reject(reasons_add(reasons, REASON_IMAGE_INCONSISTENT,
-				"UF2 block %" PRIu32 " (at byte %zu) contradicts another block "
-				"about address 0x%08" PRIx32
-				": the file is damaged or joined from two, build or download it "
-				"again",
-				block->number, block_offset(blocks, block), block->address));
-		memcpy(run->data + filled, block->payload + overlap, block->length - overlap);
-		filled += block->length - overlap;
-	}
-	return 0;
-}
-
-static int merge_blocks(
-	const struct blocks *blocks, struct reasons *reasons, struct uf2_content *content)
-{
-	for (size_t i = 0; i < blocks->count;) {
-		uint32_t start = blocks->items[i].address, end;
-		size_t count = measure_run(blocks, i, &end);
-		struct uf2_run *run = &content->runs[content->run_count];
-		*run = (struct uf2_run){ .address = start, .length = end - start };
-		run->data = malloc(run->length);
-		if (!run->data)
-			return -ENOMEM;
-		content->run_count++;
-		int r = fill_run(blocks, i, count, run, reasons);
-		if (r != 0)
+		if (block_is_aside(block))
+			continue;
+		int r = image_builder_add(builder, block->address, block->payload, block->length);
+		if (r < 0)
 			return r;
-		i += count;
 	}
 	return 0;
 }
@@ -368,7 +307,25 @@ bool uf2_is_meant(const uint8_t *data, size_t length)
 	return length >= 4 && read_u32(data) == MAGIC_START_0;
 }
 
-int uf2_parse(const uint8_t *data, size_t length, struct reasons *reasons, struct uf2_content *ret)
+static int build_image(
+	const struct blocks *blocks, uint32_t family, struct reasons *reasons, struct image **ret)
+{
+	_cleanup_(image_builder_done) struct image_builder builder = {
+		.format = FORMAT_UF2,
+		.name = "UF2 file",
+		.may_repeat = true,
+	};
+	int r = collect_content(blocks, &builder);
+	if (r == 0)
+		r = image_builder_finish(&builder, reasons, ret);
+	if (r != 0)
+		return r;
+	(*ret)->uf2_family = family;
+	(*ret)->family_chip = uf2_family_chip(family);
+	return 0;
+}
+
+int uf2_parse(const uint8_t *data, size_t length, struct reasons *reasons, struct image **ret)
 {
 	if (length == 0 || length % UF2_BLOCK_BYTES != 0)
 		return reject(reasons_add(reasons, REASON_IMAGE_TRUNCATED,
@@ -377,31 +334,13 @@ int uf2_parse(const uint8_t *data, size_t length, struct reasons *reasons, struc
 			length / UF2_BLOCK_BYTES, length % UF2_BLOCK_BYTES));
 
 	_cleanup_(blocks_done) struct blocks blocks = { .file = data };
+	uint32_t family;
 	int r = read_blocks(&blocks, length, reasons);
+	if (r == 0)
+		r = check_blocks(&blocks, reasons, &family);
 	if (r != 0)
 		return r;
-	_cleanup_(uf2_content_done) struct uf2_content content = { 0 };
-	r = check_blocks(&blocks, reasons, &content.family);
-	if (r != 0)
-		return r;
-	keep_content(&blocks);
-	content.runs = calloc(blocks.count, sizeof(*content.runs));
-	if (!content.runs)
-		return -ENOMEM;
-	r = merge_blocks(&blocks, reasons, &content);
-	if (r != 0)
-		return r;
-	*ret = content;
-	content = (struct uf2_content){ 0 };
-	return 0;
-}
-
-void uf2_content_done(struct uf2_content *content)
-{
-	for (size_t i = 0; i < content->run_count; i++)
-		free(content->runs[i].data);
-	free(content->runs);
-	*content = (struct uf2_content){ 0 };
+	return build_image(&blocks, family, reasons, ret);
 }
 
 static const struct {

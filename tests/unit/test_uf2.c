@@ -14,7 +14,7 @@ struct file {
 	size_t length;
 	uint8_t payload[8192];
 	struct reasons reasons;
-	struct uf2_content content;
+	struct image *image;
 };
 
 static int make_file(void **state)
@@ -31,7 +31,7 @@ static int release_file(void **state)
 {
 	struct file *file = *state;
 	reasons_done(&file->reasons);
-	uf2_content_done(&file->content);
+	file->image = image_free(file->image);
 	free(file);
 	return 0;
 }
@@ -67,14 +67,14 @@ static int parse(struct file *file)
 	_cleanup_(freep) uint8_t *copy = malloc(file->length + 1);
 	assert_non_null(copy);
 	memcpy(copy + 1, file->bytes, file->length); /* and at an odd address */
-	return uf2_parse(copy + 1, file->length, &file->reasons, &file->content);
+	return uf2_parse(copy + 1, file->length, &file->reasons, &file->image);
 }
 
 static void expect_run(const struct file *file, size_t index, uint32_t address,
 	const uint8_t *bytes, uint32_t length)
 {
-	assert_true(index < file->content.run_count);
-	const struct uf2_run *run = &file->content.runs[index];
+	assert_true(index < file->image->segment_count);
+	const struct image_segment *run = &file->image->segments[index];
 	assert_int_equal(run->address, address);
 	assert_int_equal(run->length, length);
 	assert_memory_equal(run->data, bytes, length);
@@ -82,9 +82,9 @@ static void expect_run(const struct file *file, size_t index, uint32_t address,
 
 static void expect_rejected(struct file *file, enum reason_code code, const char *words)
 {
-	assert_int_equal(parse(file), UF2_REJECTED);
+	assert_int_equal(parse(file), IMAGE_REJECTED);
 	expect_only_reason(&file->reasons, code, words);
-	assert_int_equal(file->content.run_count, 0);
+	assert_null(file->image);
 }
 
 static void blocks_side_by_side_become_one_run(void **state)
@@ -94,8 +94,8 @@ static void blocks_side_by_side_become_one_run(void **state)
 		append_nth(file, i, 3);
 	assert_int_equal(parse(file), 0);
 	assert_int_equal(file->reasons.count, 0);
-	assert_int_equal(file->content.family, MADE_FAMILY_RP2040);
-	assert_int_equal(file->content.run_count, 1);
+	assert_int_equal(file->image->uf2_family, MADE_FAMILY_RP2040);
+	assert_int_equal(file->image->segment_count, 1);
 	expect_run(file, 0, FLASH, file->payload, 768);
 }
 
@@ -106,7 +106,7 @@ static void blocks_may_come_in_any_order(void **state)
 	for (size_t i = 0; i < ELEMENTSOF(order); i++)
 		append_nth(file, order[i], 5);
 	assert_int_equal(parse(file), 0);
-	assert_int_equal(file->content.run_count, 1);
+	assert_int_equal(file->image->segment_count, 1);
 	expect_run(file, 0, FLASH, file->payload, 1280);
 }
 
@@ -118,7 +118,7 @@ static void a_hole_in_the_flash_parts_two_runs(void **state)
 	append(file, high);
 	append(file, low);
 	assert_int_equal(parse(file), 0);
-	assert_int_equal(file->content.run_count, 2);
+	assert_int_equal(file->image->segment_count, 2);
 	expect_run(file, 0, FLASH + 256, file->payload + 256, 256);
 	expect_run(file, 1, FLASH + 0x4000, file->payload, 256);
 }
@@ -191,7 +191,7 @@ static void a_block_may_come_twice(void **state)
 	for (uint32_t i = 0; i < 4; i++)
 		append_nth(file, i % 2, 2);
 	assert_int_equal(parse(file), 0);
-	assert_int_equal(file->content.run_count, 1);
+	assert_int_equal(file->image->segment_count, 1);
 	expect_run(file, 0, FLASH, file->payload, 512);
 }
 
@@ -225,12 +225,13 @@ static void blocks_that_overlap_must_agree(void **state)
 	assert_int_equal(parse(file), 0);
 	expect_run(file, 0, FLASH, file->payload, 384);
 
-	uf2_content_done(&file->content);
+	file->image = image_free(file->image);
 	second.payload = file->payload + 129;
 	file->length = 0;
 	append(file, second);
 	append(file, first);
-	expect_rejected(file, REASON_IMAGE_INCONSISTENT, "contradicts another block");
+	expect_rejected(file, REASON_IMAGE_INCONSISTENT,
+		"says two different things about what belongs at address 0x10000080");
 }
 
 static void a_block_inside_another_does_not_end_the_run(void **state)
@@ -245,7 +246,7 @@ static void a_block_inside_another_does_not_end_the_run(void **state)
 		append(file, block);
 	}
 	assert_int_equal(parse(file), 0);
-	assert_int_equal(file->content.run_count, 1);
+	assert_int_equal(file->image->segment_count, 1);
 	expect_run(file, 0, FLASH, file->payload, 496);
 }
 
@@ -301,14 +302,14 @@ static void comments_and_contained_files_are_left_out(void **state)
 	static const uint32_t flags[] = { 0x1, 0x1000 };
 	for (size_t i = 0; i < ELEMENTSOF(flags); i++) {
 		file->length = 0;
-		uf2_content_done(&file->content);
+		file->image = image_free(file->image);
 		struct made_block aside = nth(file, 1, 3);
 		aside.flags = flags[i];
 		append_nth(file, 0, 3);
 		append(file, aside);
 		append_nth(file, 2, 3);
 		assert_int_equal(parse(file), 0);
-		assert_int_equal(file->content.run_count, 2);
+		assert_int_equal(file->image->segment_count, 2);
 		expect_run(file, 0, FLASH, file->payload, 256);
 		expect_run(file, 1, FLASH + 512, file->payload + 512, 256);
 	}
@@ -329,7 +330,7 @@ static void comments_may_have_numbers_of_their_own(void **state)
 		append(file, aside);
 	}
 	assert_int_equal(parse(file), 0);
-	assert_int_equal(file->content.run_count, 1);
+	assert_int_equal(file->image->segment_count, 1);
 	expect_run(file, 0, FLASH, file->payload, 512);
 }
 
@@ -381,8 +382,8 @@ static void the_workaround_for_rp2350_e10_is_left_out(void **state)
 		append(file, block);
 	}
 	assert_int_equal(parse(file), 0);
-	assert_int_equal(file->content.family, MADE_FAMILY_RP2350);
-	assert_int_equal(file->content.run_count, 1);
+	assert_int_equal(file->image->uf2_family, MADE_FAMILY_RP2350);
+	assert_int_equal(file->image->segment_count, 1);
 	expect_run(file, 0, FLASH, file->payload, 512);
 }
 
@@ -399,10 +400,10 @@ static void the_workaround_is_no_part_of_any_image(void **state)
 		append(file, first);
 		append_nth(file, 0, 1);
 		assert_int_equal(parse(file), 0);
-		assert_int_equal(file->content.family, MADE_FAMILY_RP2040);
-		assert_int_equal(file->content.run_count, 1);
+		assert_int_equal(file->image->uf2_family, MADE_FAMILY_RP2040);
+		assert_int_equal(file->image->segment_count, 1);
 		expect_run(file, 0, FLASH, file->payload, 256);
-		uf2_content_done(&file->content);
+		file->image = image_free(file->image);
 	}
 	/* And alone it is none. */
 	file->length = 0;
@@ -429,7 +430,7 @@ static void a_file_without_a_family_says_so(void **state)
 	append(file, block);
 	write_u32(file->bytes + 28, 0xe48bff56); /* a file size, as the flag says nothing else */
 	assert_int_equal(parse(file), 0);
-	assert_int_equal(file->content.family, 0);
+	assert_int_equal(file->image->uf2_family, 0);
 }
 
 static void families_are_known_by_chip_and_name(void **state)
