@@ -19,8 +19,10 @@ struct verb {
 	int (*run)(struct request *request);
 	const char *argument; /* what it takes, NULL: nothing */
 	bool needs_argument;
+	bool takes_several; /* arguments */
 	bool takes_all;
 	bool takes_like;
+	bool takes_for;
 	bool takes_filter; /* --board, --place, --since, --failed, --rows, --csv */
 };
 
@@ -33,7 +35,13 @@ static const struct verb verbs[] = {
 	{ .name = "log", .run = verb_log, .argument = "JOB", .needs_argument = true },
 	{ .name = "release", .run = verb_release, .argument = "PLACE", .needs_argument = true },
 	{ .name = "watch", .run = verb_watch, .takes_all = true },
-	{ .name = "inspect", .run = verb_inspect, .argument = "FILE", .needs_argument = true },
+	{ .name = "inspect",
+		.run = verb_inspect,
+		.argument = "FILE",
+		.needs_argument = true,
+		.takes_several = true,
+		.takes_for = true },
+	{ .name = "firmware", .run = verb_firmware },
 	{ .name = "check", .run = verb_check },
 	{ .name = "reload", .run = verb_reload },
 };
@@ -57,7 +65,11 @@ static void help(void)
 	      "  log JOB            all that is known of one job\n"
 	      "  release PLACE      end the quarantine of a place: the cause is found\n"
 	      "  watch [--all]      follow boards and jobs as it happens, until Ctrl-C\n"
-	      "  inspect FILE       what is in a firmware file, and would it fit an RP2040?\n"
+	      "  inspect FILE… [--for BOARD]\n"
+	      "                     what is in firmware files, and would they fit: the board at a\n"
+	      "                     PLACE, or one that is described, as\n"
+	      "                     --for chip=stm32g0b1,base=0x08002000,can=1000000\n"
+	      "  firmware           what the firmware directories hold\n"
 	      "  check              are policies and installation in order, and if not, what to "
 	      "do\n  reload             put the policy files in force (root)\n"
 	      "\n  --json             the answer as JSON; watch prints one object a line\n"
@@ -73,6 +85,7 @@ static void help(void)
 	      "  plugflash explain 1-1.3\n"
 	      "  plugflash explain --like 2e8a:0003@pci-0000:00:14.0-usb-0:1\n"
 	      "  plugflash inspect build/widget.uf2 && sudo plugflash reload\n"
+	      "  plugflash inspect --for chip=stm32f446,base=0x08008000 out/klipper.bin\n"
 	      "  plugflash history --failed --since -7d\n"
 	      "  plugflash history --all --csv > boards.csv\n"
 	      "  plugflash watch --json | jq 'select(.event == \"job\") | .job.outcome'\n",
@@ -102,7 +115,9 @@ static int check_words(
 	struct request *request, const struct verb *verb, char **words, int word_count)
 {
 	request->argument = word_count > 0 ? words[0] : NULL;
-	if (word_count > (verb->argument ? 1 : 0))
+	request->arguments = words;
+	request->argument_count = (size_t)word_count;
+	if (word_count > (verb->argument ? 1 : 0) && !verb->takes_several)
 		return usage(request, "\"%s\" is one word too many", words[word_count - 1]);
 	if (verb->needs_argument && !request->argument)
 		return usage(request, "%s is missing", verb->argument);
@@ -110,6 +125,8 @@ static int check_words(
 		return usage(request, "--all means nothing to %s", verb->name);
 	if (request->like && !verb->takes_like)
 		return usage(request, "--like means nothing to %s", verb->name);
+	if (request->for_board && !verb->takes_for)
+		return usage(request, "--for means nothing to %s", verb->name);
 	if (request->like && request->argument)
 		return usage(request, "give --like or a place (\"%s\"), not both", words[0]);
 	return 0;
@@ -168,6 +185,9 @@ static int take_option(int option, char **argv, struct request *request, struct 
 	case 'l':
 		request->like = optarg;
 		return 0;
+	case 'F':
+		request->for_board = optarg;
+		return 0;
 	case 'b':
 		request->history.board = optarg;
 		return 0;
@@ -201,6 +221,7 @@ static int parse(int argc, char **argv, struct request *request, struct choice *
 		{ "json", no_argument, NULL, 'j' },
 		{ "all", no_argument, NULL, 'a' },
 		{ "like", required_argument, NULL, 'l' },
+		{ "for", required_argument, NULL, 'F' },
 		{ "board", required_argument, NULL, 'b' },
 		{ "place", required_argument, NULL, 'p' },
 		{ "since", required_argument, NULL, 's' },

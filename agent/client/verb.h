@@ -30,7 +30,10 @@ struct request {
 	bool all;
 	struct history_request history;
 	const char *like; /* NULL: a board that is there */
-	const char *argument; /* place or file; NULL: none given */
+	const char *for_board; /* inspect: a place, or a board that is described; NULL: none */
+	const char *argument; /* the first one: place or file; NULL: none given */
+	char **arguments; /* all of them */
+	size_t argument_count;
 	struct problem problem;
 };
 
@@ -43,5 +46,6 @@ int verb_log(struct request *request) _must_check_;
 int verb_release(struct request *request) _must_check_;
 int verb_watch(struct request *request) _must_check_;
 int verb_inspect(struct request *request) _must_check_;
+int verb_firmware(struct request *request) _must_check_;
 int verb_check(struct request *request) _must_check_;
 int verb_reload(struct request *request) _must_check_;

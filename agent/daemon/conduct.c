@@ -375,8 +375,8 @@ int conduct_release(struct conduct *conduct, const char *place)
 int conduct_judge(const struct conduct *conduct, const struct device *device,
 	const struct board_facts *facts, struct judgement *ret)
 {
-	return ledger_judge(conduct->ledger, conduct->policy, conduct->settings->store,
-		device, facts, ret);
+	return ledger_judge(
+		conduct->ledger, conduct->policy, conduct->settings->store, device, facts, ret);
 }
 
 const struct board_facts *conduct_facts(const struct conduct *conduct, const struct device *device)

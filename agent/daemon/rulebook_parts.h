@@ -33,8 +33,8 @@ const char *want_string(struct parse *parse, const config_setting_t *setting);
 bool want_bool(struct parse *parse, const config_setting_t *setting);
 long long want_number(
 	struct parse *parse, const config_setting_t *setting, long long low, long long high);
-void want_id(struct parse *parse, const config_setting_t *setting, uint16_t *ret_vid,
-	uint16_t *ret_pid);
+void want_id(
+	struct parse *parse, const config_setting_t *setting, uint16_t *ret_vid, uint16_t *ret_pid);
 void want_chip(struct parse *parse, const config_setting_t *setting, enum chip *ret);
 void want_mode(struct parse *parse, const config_setting_t *setting, enum board_mode *ret);
 

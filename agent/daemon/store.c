@@ -70,9 +70,9 @@ static int find_files(const struct choice *choice, glob_t *found)
 static int refuse_missing(const struct choice *choice)
 {
 	const char *pattern = choice->rule->image;
-	_cleanup_(freep) char *full = pattern[0] == '/'
-		? strdup(pattern)
-		: text_format("%s/%s", choice->store->directory, pattern);
+	_cleanup_(freep) char *full =
+		pattern[0] == '/' ? strdup(pattern)
+				  : text_format("%s/%s", choice->store->directory, pattern);
 	if (!full)
 		return -ENOMEM;
 	return store_refuse(choice->reasons, REASON_IMAGE_MISSING, full,
@@ -91,8 +91,7 @@ static int try_file(const struct choice *choice, const char *path, struct reason
 	size_t before = reasons->count;
 	int r = store_load(choice->store, path, terms, reasons, &firmware);
 	if (r == 0)
-		r = fitness_judge(
-			firmware.image, &firmware.says, choice->facts, terms, reasons);
+		r = fitness_judge(firmware.image, &firmware.says, choice->facts, terms, reasons);
 	if (r < 0)
 		return r;
 	if (firmware.image) {
@@ -131,8 +130,8 @@ static struct candidate *find_newest(const struct choice *choice)
 	return newest;
 }
 
-static int refuse_tie(const struct choice *choice, const struct candidate *one,
-	const struct candidate *other)
+static int refuse_tie(
+	const struct choice *choice, const struct candidate *one, const struct candidate *other)
 {
 	_cleanup_(freep) char *text = text_format(
 		"%s (%s) and %s (%s) both fit, and which is the newer one, nobody can tell; keep "
@@ -140,8 +139,8 @@ static int refuse_tie(const struct choice *choice, const struct candidate *one,
 		one->path, *one->version ? one->version : "no version", other->path,
 		*other->version ? other->version : "no version");
 	_cleanup_(freep) char *safe = text ? text_escape(text) : NULL;
-	return safe ? store_refuse(choice->reasons, REASON_IMAGE_AMBIGUOUS, choice->rule->image,
-			      safe)
+	return safe ? store_refuse(
+			      choice->reasons, REASON_IMAGE_AMBIGUOUS, choice->rule->image, safe)
 		    : -ENOMEM;
 }
 
@@ -242,12 +241,14 @@ static int refuse_auto(const struct choice *choice, size_t files)
 			? strdup("this board")
 			: text_format("%s %s", chip_article(choice->facts->chip),
 				  chip_name(choice->facts->chip));
-	_cleanup_(freep) char *text = chip ? text_format(
-		"none of the %zu files is firmware for %s; put one there (\"plugflash firmware\" "
-		"shows what is there, and why files are not used)",
-		files, chip) : NULL;
-	return text ? store_refuse(choice->reasons, REASON_IMAGE_MISSING, choice->store->directory,
-			      text)
+	_cleanup_(freep) char *text =
+		chip ? text_format(
+			       "none of the %zu files is firmware for %s; put one there (\"plugflash firmware\" "
+			       "shows what is there, and why files are not used)",
+			       files, chip)
+		     : NULL;
+	return text ? store_refuse(
+			      choice->reasons, REASON_IMAGE_MISSING, choice->store->directory, text)
 		    : -ENOMEM;
 }
 
@@ -274,8 +275,8 @@ static int choose_matching(struct choice *choice, const glob_t *found,
 		return -ENOMEM;
 	choice->candidates = candidates;
 	for (size_t i = 0; i < found->gl_pathc; i++)
-		candidates[choice->count++] = candidate_of(found->gl_pathv[i],
-			find_entry(entries, count, found->gl_pathv[i]));
+		candidates[choice->count++] = candidate_of(
+			found->gl_pathv[i], find_entry(entries, count, found->gl_pathv[i]));
 	return choose_newest(choice, ret);
 }
 

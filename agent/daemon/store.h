@@ -58,7 +58,7 @@ struct store_entry {
 	struct reasons reasons; /* why it is never used; none: it may be */
 };
 
-/* Looks through all directories. The entries, in the order of their paths, live until the next look.
- * 0; -E2BIG: too many files, the list is then not complete; -ENOMEM. */
+/* Looks through all directories. The entries, in the order of their paths, live until the next
+ * look. 0; -E2BIG: too many files, the list is then not complete; -ENOMEM. */
 int store_look(struct store *store, const struct policy *policy, const struct store_entry **ret,
 	size_t *ret_count) _must_check_;

@@ -22,16 +22,16 @@ static bool others_can_write(const struct stat *status)
 	return status->st_mode & S_IWGRP && status->st_gid != 0 && status->st_gid != getegid();
 }
 
-static int refuse_writers(const char *file, const char *what, const char *fix,
-	struct reasons *reasons)
+static int refuse_writers(
+	const char *file, const char *what, const char *fix, struct reasons *reasons)
 {
 	_cleanup_(freep) char *safe = text_escape(what);
-	_cleanup_(freep) char *text = safe
-		? text_format("others than root and the operators' group could change it%s%s: "
-			      "run: %s %s",
-			  text_equal(file, what) ? "" : ", as they can write to ",
-			  text_equal(file, what) ? "" : safe, fix, safe)
-		: NULL;
+	_cleanup_(freep) char *text =
+		safe ? text_format("others than root and the operators' group could change it%s%s: "
+				   "run: %s %s",
+			       text_equal(file, what) ? "" : ", as they can write to ",
+			       text_equal(file, what) ? "" : safe, fix, safe)
+		     : NULL;
 	return text ? store_refuse(reasons, REASON_FIRMWARE_PERMISSIONS, file, text) : -ENOMEM;
 }
 

@@ -20,8 +20,7 @@ void firmware_done(struct firmware *firmware)
 	*firmware = (struct firmware){ 0 };
 }
 
-int store_refuse(
-	struct reasons *reasons, enum reason_code code, const char *path, const char *text)
+int store_refuse(struct reasons *reasons, enum reason_code code, const char *path, const char *text)
 {
 	_cleanup_(freep) char *safe = text_escape(path);
 	if (!safe)
@@ -172,8 +171,7 @@ static struct store_entry *add_entry(struct store *store, char **path)
 {
 	if (store->count == store->allocated) {
 		size_t more = store->allocated ? 2 * store->allocated : 64;
-		struct store_entry *grown =
-			reallocarray(store->entries, more, sizeof(*grown));
+		struct store_entry *grown = reallocarray(store->entries, more, sizeof(*grown));
 		if (!grown)
 			return NULL;
 		store->entries = grown;

@@ -42,8 +42,7 @@ struct store {
 };
 
 /* A refusal that is about one file: "path: text". STORE_REFUSED or -ENOMEM. */
-int store_refuse(
-	struct reasons *reasons, enum reason_code code, const char *path, const char *text)
+int store_refuse(struct reasons *reasons, enum reason_code code, const char *path, const char *text)
 	_must_check_;
 
 /* Reads, parses and places a file, if it may be used. Answers as store_choose() does. */

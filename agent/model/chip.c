@@ -15,9 +15,10 @@
 	{                                                 \
 		.start = (from), .end = (from) + KIB(kib) \
 	}
-#define STM32(kib, ...)                                                  \
-	{                                                                \
-		.flash = RANGE(0x08000000u, kib), .ram = { __VA_ARGS__ } \
+#define STM32(least, kib, ...)                                                    \
+	{                                                                         \
+		.flash = RANGE(0x08000000u, kib), .flash_size_least = KIB(least), \
+		.ram = { __VA_ARGS__ }                                            \
 	}
 #define SRAM(kib) RANGE(0x20000000u, kib)
 #define CCM(kib)  RANGE(0x10000000u, kib)
@@ -57,8 +58,8 @@ static const char *const names[_CHIP_MAX] = {
 
 static const struct chip_memory memories[_CHIP_MAX] = {
 	/* Whatever an STM32 may have: good for a first look at an image that names no chip. */
-	[CHIP_UNKNOWN] =
-		STM32(2048, SRAM(1024), CCM(64), RANGE(0x24000000u, 512), RANGE(0x30000000u, 288)),
+	[CHIP_UNKNOWN] = STM32(
+		16, 2048, SRAM(1024), CCM(64), RANGE(0x24000000u, 512), RANGE(0x30000000u, 288)),
 	[CHIP_RP2040] = { .flash = RANGE(0x10000000u, 16384),
 		.flash_size_least = KIB(2048),
 		.ram = { SRAM(264) } },
@@ -94,8 +95,8 @@ static const struct chip_memory memories[_CHIP_MAX] = {
 		RANGE(0x30000000u, 32), RANGE(0x38000000u, 16)),
 	[CHIP_STM32H743] = STM32(1024, 2048, SRAM(128), RANGE(0x24000000u, 512),
 		RANGE(0x30000000u, 288), RANGE(0x38000000u, 64)),
-	/* 128 KiB by its data sheet; boards that use more of it run on what was never tested. */
-	[CHIP_STM32H750] = STM32(128, 128, SRAM(128), RANGE(0x24000000u, 512),
+	/* 128 KiB by its data sheet; boards that use more of the same die must state flash_size. */
+	[CHIP_STM32H750] = STM32(128, 2048, SRAM(128), RANGE(0x24000000u, 512),
 		RANGE(0x30000000u, 288), RANGE(0x38000000u, 64)),
 	[CHIP_STM32L412] = STM32(64, 128, SRAM(40), CCM(8)),
 	[CHIP_STM32L431] = STM32(128, 256, SRAM(64), CCM(16)),

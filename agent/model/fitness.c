@@ -3,7 +3,7 @@
  * Judging an image for a board; see fitness.h. What cannot be proved is refused, and a reason that
  * only follows from another one is left out, so that a person reads what to do and not a flood.
  */
-#include <assert.h>
+#include <errno.h>
 #include <inttypes.h>
 
 #include "base/bytes.h"

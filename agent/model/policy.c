@@ -73,8 +73,8 @@ struct policy_board *policy_add_board(struct policy *policy)
 
 int policy_add_directory(struct policy *policy, const char *path)
 {
-	char **grown = reallocarray(
-		policy->directories, policy->directory_count + 1, sizeof(*grown));
+	char **grown =
+		reallocarray(policy->directories, policy->directory_count + 1, sizeof(*grown));
 	if (!grown)
 		return -ENOMEM;
 	policy->directories = grown;

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: MIT */
+/* Boards that are only spoken of; see described_board.h. */
+#include <errno.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "client/described_board.h"
+
+/* A whole number, hexadecimal with 0x, with K or M behind it where `units` says so. */
+static bool take_number(const char *text, bool units, uint64_t most, uint64_t *ret)
+{
+	char *end;
+	if (text[0] < '0' || text[0] > '9')
+		return false;
+	errno = 0;
+	unsigned long long value = strtoull(text, &end, text[1] == 'x' ? 16 : 10);
+	unsigned shift = units && *end == 'K' ? 10 : units && *end == 'M' ? 20 : 0;
+	if (shift > 0)
+		end++;
+	if (errno != 0 || *end != '\0' || value == 0 || value > most >> shift)
+		return false;
+	*ret = (uint64_t)value << shift;
+	return true;
+}
+
+static bool take_chip(struct described_board *board, const char *text)
+{
+	int chip = chip_from_name(text);
+	if (chip < 0)
+		chip = (int)chip_from_mcu(text);
+	board->facts.chip = chip > 0 ? (enum chip)chip : CHIP_UNKNOWN;
+	return chip > 0;
+}
+
+static bool take_base(struct described_board *board, const char *text)
+{
+	uint64_t base = 0;
+	if (!text_equal(text, "0") && !take_number(text, false, UINT32_MAX, &base))
+		return false;
+	board->facts.has_application_start = true;
+	board->facts.application_start = (uint32_t)base;
+	return true;
+}
+
+static bool take_flash(struct described_board *board, const char *text)
+{
+	return take_number(text, true, 16u << 20, &board->facts.flash_size_bytes);
+}
+
+static bool take_transport(struct described_board *board, const char *text)
+{
+	int transport = transport_from_name(text);
+	board->facts.reach = transport < 0 ? TRANSPORT_UNKNOWN : (enum transport)transport;
+	return transport >= 0;
+}
+
+/* What is told of a bus is told of a board on it. */
+static bool take_can(struct described_board *board, const char *text)
+{
+	uint64_t bitrate;
+	if (!take_number(text, true, 8000000, &bitrate))
+		return false;
+	board->facts.can_bitrate = (uint32_t)bitrate;
+	if (board->facts.reach == TRANSPORT_UNKNOWN)
+		board->facts.reach = TRANSPORT_CAN;
+	return true;
+}
+
+static bool take_bootloader(struct described_board *board, const char *text)
+{
+	int bootloader = bootloader_from_name(text);
+	board->facts.bootloader = bootloader < 0 ? BOOTLOADER_UNKNOWN : (enum bootloader)bootloader;
+	return bootloader >= 0;
+}
+
+static bool take_version(struct described_board *board, const char *text)
+{
+	free(board->running.version);
+	board->running.version = text_escape(text);
+	board->facts.running = &board->running;
+	return board->running.version && *text;
+}
+
+static const struct {
+	const char *name;
+	bool (*take)(struct described_board *board, const char *text);
+	const char *wanted;
+} keys[] = {
+	{ "chip", take_chip, "a chip, as rp2040 or stm32g0b1" },
+	{ "base", take_base, "the address where the application starts, as 0x08002000" },
+	{ "flash", take_flash, "the size of the flash, as 512K or 2M" },
+	{ "transport", take_transport, "usb, uart, can or bridge" },
+	{ "can", take_can, "the bitrate of the CAN bus, as 1000000" },
+	{ "bootloader", take_bootloader, "none, katapult or other" },
+	{ "version", take_version, "a version, as v0.13.0-420-g0a1b2c3d4" },
+};
+
+static int refuse_word(struct problem *problem, const char *word, const char *wanted)
+{
+	_cleanup_(freep) char *safe = text_escape(word);
+	return problem_set(problem, EXIT_USAGE, "usage", "--for: \"%s\": wanted is %s",
+		safe ? safe : "", wanted);
+}
+
+static int take_word(struct described_board *board, char *word, struct problem *problem)
+{
+	char *value = strchr(word, '=');
+	for (size_t i = 0; value && i < ELEMENTSOF(keys); i++) {
+		size_t length = (size_t)(value - word);
+		if (strlen(keys[i].name) != length || strncmp(keys[i].name, word, length) != 0)
+			continue;
+		return keys[i].take(board, value + 1) ? 0
+						      : refuse_word(problem, word, keys[i].wanted);
+	}
+	return refuse_word(problem, word,
+		"KEY=VALUE, where KEY is chip, base, flash, transport, can, bootloader or version");
+}
+
+int described_board_parse(const char *text, struct described_board *ret, struct problem *problem)
+{
+	_cleanup_(freep) char *words = strdup(text);
+	if (!words)
+		return -ENOMEM;
+	char *rest = words;
+	for (char *word; (word = strsep(&rest, ","));) {
+		int r = take_word(ret, word, problem);
+		if (r < 0)
+			return r;
+	}
+	if (ret->facts.chip == CHIP_UNKNOWN)
+		return refuse_word(problem, text, "at least a chip, as chip=stm32g0b1");
+	return 0;
+}
+
+void described_board_done(struct described_board *board)
+{
+	klipper_done(&board->running);
+	*board = (struct described_board){ 0 };
+}
+
+void described_board_adopt(struct described_board *board, const cJSON *explanation)
+{
+	struct board_facts *facts = &board->facts;
+	int chip = chip_from_name(json_text(explanation, "chip"));
+	facts->chip = chip < 0 ? CHIP_UNKNOWN : (enum chip)chip;
+	facts->flash_size_bytes = (uint64_t)json_number(explanation, "flash_size_bytes");
+	facts->is_partitioned = json_flag(explanation, "partitioned");
+	facts->reach = mode_from_name(json_text(explanation, "mode")) < 0 ? TRANSPORT_UNKNOWN
+									  : TRANSPORT_USB;
+}
