@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * Firmware for tests: small RP2040 and RP2350 images that a boot ROM would start, and UF2 files
- * block by block. The same seed makes the same bytes on every machine.
+ * Firmware for tests: small RP2040 and RP2350 images that a boot ROM would start, and files of
+ * every format around them. The same seed makes the same bytes on every machine.
  */
 #include <stddef.h>
 #include <stdint.h>
@@ -60,3 +60,36 @@ void make_uf2_block(const struct made_block *block, uint8_t ret[MADE_BLOCK]);
 /* Cuts bytes into blocks of 256, the last one filled up with zeros; as elf2uf2 does. */
 uint8_t *make_uf2(
 	const uint8_t *bytes, size_t length, uint32_t address, uint32_t family, size_t *ret_length);
+
+/* ---- other formats: the caller frees what they return ------------------------------------- */
+
+struct made_segment {
+	uint32_t address;
+	const uint8_t *data;
+	uint32_t length;
+};
+
+/* Where the parts of make_elf()'s file begin. */
+#define MADE_ELF_HEADER   52u
+#define MADE_ELF_SEGMENT  32u
+#define MADE_DFUSE_TARGET 11u
+#define MADE_DFUSE_FIRST  (MADE_DFUSE_TARGET + 274u)
+#define MADE_DFU_SUFFIX   16u
+
+/* For 32-bit ARM, little-endian, no sections: header, program headers, bytes. Where the bytes run
+ * is elsewhere than where they are stored. */
+uint8_t *make_elf(const struct made_segment *segments, size_t count, size_t *ret_length);
+
+/* Lines of 16 bytes with linear addresses. NUL-terminated, which the length does not count. */
+uint8_t *make_hex(const struct made_segment *segments, size_t count, size_t *ret_length);
+
+/* One target with an element for each segment. */
+uint8_t *make_dfuse(const struct made_segment *segments, size_t count, size_t *ret_length);
+
+/* The bytes, and a suffix behind them. */
+uint8_t *make_dfu(const uint8_t *bytes, size_t length, size_t *ret_length);
+
+/* Makes the checksum of a suffix right again that is there already. */
+void make_dfu_valid(uint8_t *file, size_t length);
+
+uint8_t *make_gzip(const uint8_t *bytes, size_t length, size_t *ret_length);
