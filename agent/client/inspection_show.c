@@ -206,7 +206,7 @@ static void show_says(const struct output *output, const cJSON *answer)
 
 static void show_verdict(const struct output *output, const cJSON *answer)
 {
-	const char *board = json_text(answer, "board");
+	const char *board = json_text(answer, "board_text");
 	put_label(output, "verdict");
 	if (json_flag(answer, "fits")) {
 		output_tinted(output, TINT_GOOD, "fits %s\n", board);

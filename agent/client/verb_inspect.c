@@ -97,8 +97,8 @@ static int judge_image(const struct image *image, const struct image_facts *says
 	_cleanup_(freep) char *board = board_text(&facts);
 	if (!board)
 		return -ENOMEM;
-	TRY(json_put_text(answer, "board", board));
-	TRY(json_put_text(answer, "board_chip", chip_name(facts.chip)));
+	TRY(json_put_text(answer, "board", chip_name(facts.chip)));
+	TRY(json_put_text(answer, "board_text", board));
 	return fitness_judge(image, says, &facts, NULL, reasons);
 }
 

@@ -309,6 +309,14 @@ static int judge_start(const struct trial *trial)
 	return fitness_judge_cortex(trial);
 }
 
+/* What would not start where it is put need not be told that it was built for elsewhere. */
+static int judge_start_and_place(const struct trial *trial)
+{
+	size_t before = trial->reasons->count;
+	int r = judge_start(trial);
+	return r < 0 || trial->reasons->count > before ? r : judge_stated_address(trial);
+}
+
 int fitness_judge(const struct image *image, const struct image_facts *says,
 	const struct board_facts *board, const struct terms *terms, struct reasons *reasons)
 {
@@ -328,8 +336,7 @@ int fitness_judge(const struct image *image, const struct image_facts *says,
 	if (board->chip == CHIP_UNKNOWN)
 		return judge_unknown_board(&trial);
 	static int (*const judgements[])(const struct trial *) = { judge_wholeness,
-		judge_declared_chip, judge_kind, judge_stated_address, judge_start,
-		fitness_judge_terms };
+		judge_declared_chip, judge_kind, judge_start_and_place, fitness_judge_terms };
 	int r = 0;
 	for (size_t i = 0; i < ELEMENTSOF(judgements) && r == 0; i++)
 		r = judgements[i](&trial);

@@ -226,10 +226,13 @@ static const struct chip_memory *memory_of(
 static void find_places(struct search *search)
 {
 	if (begins_with_boot2(search)) {
+		/* The checksum of 252 bytes is proof enough: whether what follows would start is
+		 * for fitness to say. */
 		search->vectors = RP2040_BOOT2_BYTES;
 		add_places(search, rp2_offsets, 1);
-		if (search->count == 1)
-			search->places[0].signs |= LINK_BOOT2;
+		if (search->count == 0)
+			search->places[search->count++].base = RP2040_FLASH_START;
+		search->places[0].signs |= LINK_BOOT2;
 	} else if (is_rp2(search->chip)) {
 		add_places(search, rp2_offsets, ELEMENTSOF(rp2_offsets));
 	} else if (search->chip == CHIP_LPC1768 || search->chip == CHIP_LPC1769) {
@@ -306,19 +309,22 @@ static void forgive_flash_start(struct search *search)
 
 #define CUT_REACH  0x10000u
 #define CUT_LEAST  8u
-#define CUT_PERIOD 4u /* the end itself, and what a linker puts right behind it, is no sign */
+#define CUT_MARGIN 4u /* the end itself, and what a linker puts right behind it, is no sign */
+#define CUT_SHARE  16u /* of the constants that point into the image: data may look like some */
 
 struct overrun {
 	uint32_t end;
-	uint32_t values[CUT_LEAST];
+	unsigned hits;
+	uint32_t values[CUT_LEAST]; /* those that differ */
 	unsigned count;
 };
 
 static void note_overrun(void *object, uint32_t value)
 {
 	struct overrun *overrun = object;
-	if (value - overrun->end > CUT_REACH || value - overrun->end <= CUT_PERIOD)
+	if (value - overrun->end > CUT_REACH || value - overrun->end <= CUT_MARGIN)
 		return;
+	overrun->hits++;
 	for (unsigned i = 0; i < overrun->count; i++)
 		if (overrun->values[i] == value)
 			return;
@@ -326,13 +332,13 @@ static void note_overrun(void *object, uint32_t value)
 		overrun->values[overrun->count++] = value;
 }
 
-static bool end_is_missing(struct search *search, uint32_t base)
+static bool end_is_missing(struct search *search, const struct place *place)
 {
-	struct overrun overrun = { .end = base + (uint32_t)search->length };
+	struct overrun overrun = { .end = place->base + (uint32_t)search->length };
 	search->lowest = overrun.end;
 	search->highest = overrun.end + CUT_REACH;
 	each_constant(search, note_overrun, &overrun);
-	return overrun.count == CUT_LEAST;
+	return overrun.count == CUT_LEAST && overrun.hits > place->pointers / CUT_SHARE;
 }
 
 /* ---- public ------------------------------------------------------------------------------ */
@@ -369,7 +375,7 @@ struct link_address link_address_find(
 	answer.is_proved = true;
 	answer.base = place->base;
 	answer.signs = place->signs;
-	answer.is_cut = end_is_missing(&search, place->base);
+	answer.is_cut = end_is_missing(&search, place);
 	return answer;
 }
 

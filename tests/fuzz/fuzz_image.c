@@ -85,6 +85,9 @@ static void check_fit(const struct image *image, enum chip chip)
 
 static void judge(const struct image *image)
 {
+	_cleanup_(image_facts_done) struct image_facts says = { 0 };
+	must(image_facts_read(image, &says) == 0);
+	must(!says.link.is_proved || says.link.base % 4 == 0);
 	static const struct board_facts boards[] = {
 		{ .chip = CHIP_RP2040, .flash_size_bytes = 4096 },
 		{ .chip = CHIP_RP2040, .flash_size_bytes = 2 << 20 },
@@ -99,7 +102,7 @@ static void judge(const struct image *image)
 	};
 	for (size_t i = 0; i < ELEMENTSOF(boards); i++) {
 		_cleanup_(reasons_done) struct reasons reasons = { 0 };
-		must(fitness_judge(image, &boards[i], &reasons) == 0);
+		must(fitness_judge(image, &says, &boards[i], NULL, &reasons) == 0);
 		check_reasons(&reasons);
 		bool may_fit = boards[i].chip == CHIP_RP2040 || boards[i].chip == CHIP_RP2350;
 		may_fit = may_fit && !boards[i].is_partitioned && !boards[i].refusals;
@@ -132,6 +135,8 @@ static void take_for_a_file(const uint8_t *data, size_t length)
 	must(r == 0 && image && reasons.count == 0);
 	check_shape(image);
 	judge(image);
+	if (image->is_linux_program)
+		return;
 	if (!image->has_address) {
 		must(image_place(image, RP2040_FLASH_START, &reasons) == 0);
 		judge(image);

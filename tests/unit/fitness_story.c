@@ -29,10 +29,18 @@ struct image *story_uf2(const uint8_t *bytes, size_t length, uint32_t address, u
 	return story_parse(file, file_length);
 }
 
+void story_verdict(
+	const struct image *image, const struct board_facts *facts, struct reasons *reasons)
+{
+	_cleanup_(image_facts_done) struct image_facts says = { 0 };
+	assert_int_equal(image_facts_read(image, &says), 0);
+	assert_int_equal(fitness_judge(image, &says, facts, NULL, reasons), 0);
+}
+
 void story_judge(struct image *image, struct board_facts facts, struct reasons *reasons)
 {
 	_cleanup_(image_freep) struct image *owned = image;
-	assert_int_equal(fitness_judge(owned, &facts, reasons), 0);
+	story_verdict(owned, &facts, reasons);
 }
 
 void expect_fit(struct image *image, struct board_facts facts)

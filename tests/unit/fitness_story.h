@@ -13,6 +13,10 @@ struct image *story_parse(const uint8_t *bytes, size_t length);
 struct image *story_raw(const uint8_t *bytes, size_t length);
 struct image *story_uf2(const uint8_t *bytes, size_t length, uint32_t address, uint32_t family);
 
+/* The whole judgement of an image that is kept: what it says, then whether it fits. */
+void story_verdict(
+	const struct image *image, const struct board_facts *facts, struct reasons *reasons);
+
 /* All three free the image. */
 void story_judge(struct image *image, struct board_facts facts, struct reasons *reasons);
 void expect_fit(struct image *image, struct board_facts facts);

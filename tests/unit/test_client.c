@@ -403,15 +403,23 @@ static void a_failed_job_tells_why(void **state)
 
 /* ---- inspect ---------------------------------------------------------------------------- */
 
-/* Inspects these bytes; the exit code, and the answer in `paper`. */
-static int inspect_bytes(const void *bytes, size_t length, struct paper *paper)
+/* Inspects these bytes for a board (NULL: none named); the exit code, and the answer in `paper`. */
+static int inspect_bytes(
+	const void *bytes, size_t length, const char *for_board, struct paper *paper)
 {
 	char path[] = "/tmp/inspect-XXXXXX";
 	int fd = mkstemp(path);
 	assert_true(fd >= 0);
 	assert_int_equal(write(fd, bytes, length), length);
 	close(fd);
-	struct request request = { .output = &paper->output, .json = true, .argument = path };
+	char *arguments[] = { path };
+	struct request request = {
+		.output = &paper->output,
+		.json = true,
+		.for_board = for_board,
+		.arguments = arguments,
+		.argument_count = 1,
+	};
 	int r = verb_inspect(&request);
 	problem_done(&request.problem);
 	unlink(path);
@@ -425,7 +433,7 @@ static void inspect_finds_that_an_image_fits(void **state)
 	_cleanup_(freep) uint8_t *bytes = make_bin(5000, 1);
 	_cleanup_(paper_done) struct paper paper = { 0 };
 	paper_open(&paper);
-	assert_int_equal(inspect_bytes(bytes, 5000, &paper), EXIT_YES);
+	assert_int_equal(inspect_bytes(bytes, 5000, NULL, &paper), EXIT_YES);
 	_cleanup_(json_deletep) cJSON *answer = cJSON_Parse(paper.text);
 	assert_true(json_flag(answer, "fits"));
 	assert_true(json_flag(json_list(answer, "boot2"), "valid"));
@@ -440,7 +448,7 @@ static void inspect_names_what_does_not_fit(void **state)
 	_cleanup_(paper_done) struct paper paper = { 0 };
 	paper_open(&paper);
 	bytes[3] ^= 1;
-	assert_int_equal(inspect_bytes(bytes, 5000, &paper), EXIT_NO);
+	assert_int_equal(inspect_bytes(bytes, 5000, "chip=rp2040", &paper), EXIT_NO);
 	_cleanup_(json_deletep) cJSON *answer = cJSON_Parse(paper.text);
 	const cJSON *reason = json_list(answer, "reasons")->child;
 	assert_string_equal(json_text(reason, "code"), "bad-boot2");
@@ -452,7 +460,7 @@ static void inspect_tells_an_rp2350_image_by_its_content(void **state)
 	_cleanup_(freep) uint8_t *bytes = make_rp2350_bin(5000, 1);
 	_cleanup_(paper_done) struct paper paper = { 0 };
 	paper_open(&paper);
-	assert_int_equal(inspect_bytes(bytes, 5000, &paper), EXIT_YES);
+	assert_int_equal(inspect_bytes(bytes, 5000, NULL, &paper), EXIT_YES);
 	_cleanup_(json_deletep) cJSON *answer = cJSON_Parse(paper.text);
 	const cJSON *definition = json_list(answer, "image_def");
 	assert_string_equal(json_text(answer, "board"), "rp2350");
@@ -466,7 +474,8 @@ static void inspect_tells_an_rp2350_image_by_its_content(void **state)
 static void inspect_says_which_file_cannot_be_read(void **state)
 {
 	(void)state;
-	struct request request = { .argument = "/nonexistent/\033[31m" };
+	char *arguments[] = { (char *)"/nonexistent/\033[31m" };
+	struct request request = { .arguments = arguments, .argument_count = 1 };
 	assert_true(verb_inspect(&request) < 0);
 	assert_int_equal(request.problem.exit_code, EXIT_USAGE);
 	assert_true(text_is_plain(request.problem.sentence));

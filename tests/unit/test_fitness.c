@@ -65,14 +65,14 @@ static void an_unknown_chip_gets_nothing(void **unused)
 		"is unknown");
 }
 
-static void chips_that_cannot_be_written_yet_get_nothing(void **unused)
+static void an_image_for_an_rp2040_is_the_wrong_one_for_an_stm32(void **unused)
 {
 	(void)unused;
 	_cleanup_(freep) uint8_t *bytes = make_bin(1024, 1);
 	static const enum chip chips[] = { CHIP_STM32H723, CHIP_STM32F429, CHIP_STM32G0B1 };
 	for (size_t i = 0; i < ELEMENTSOF(chips); i++)
 		expect_refusal(story_raw(bytes, 1024), (struct board_facts){ .chip = chips[i] },
-			REASON_UNSUPPORTED, chip_name(chips[i]));
+			REASON_WRONG_CHIP, chip_name(chips[i]));
 }
 
 static void all_reasons_are_told_not_only_the_first(void **unused)
@@ -85,7 +85,7 @@ static void all_reasons_are_told_not_only_the_first(void **unused)
 		story_uf2(bytes, TWO_MIB + 4096, FLASH, MADE_FAMILY_RP2350);
 	_cleanup_(reasons_done) struct reasons reasons = { 0 };
 	struct board_facts facts = RP2040_PICO;
-	assert_int_equal(fitness_judge(image, &facts, &reasons), 0);
+	story_verdict(image, &facts, &reasons);
 	expect_reason(&reasons, REASON_WRONG_CHIP, "is for RP2350");
 	expect_reason(&reasons, REASON_TOO_LARGE, "needs 2052 KiB");
 	expect_reason(&reasons, REASON_BAD_BOOT2, "checksum");
@@ -94,9 +94,8 @@ static void all_reasons_are_told_not_only_the_first(void **unused)
 
 	reasons_done(&reasons);
 	facts.chip = CHIP_STM32F429;
-	assert_int_equal(fitness_judge(image, &facts, &reasons), 0);
-	expect_reason(&reasons, REASON_WRONG_CHIP, "the board is an stm32f429");
-	expect_reason(&reasons, REASON_UNSUPPORTED, "stm32f429");
+	story_verdict(image, &facts, &reasons);
+	expect_only_reason(&reasons, REASON_WRONG_CHIP, "the board is an stm32f429");
 }
 
 static void the_family_of_another_chip_is_the_wrong_chip(void **unused)
@@ -172,7 +171,7 @@ static void an_image_for_an_stm32_is_known_by_its_vectors(void **unused)
 	_cleanup_(image_freep) struct image *image = story_raw(bytes, 30000);
 	_cleanup_(reasons_done) struct reasons reasons = { 0 };
 	struct board_facts facts = RP2040_PICO;
-	assert_int_equal(fitness_judge(image, &facts, &reasons), 0);
+	story_verdict(image, &facts, &reasons);
 	assert_true(reasons_have(&reasons, REASON_BAD_BOOT2));
 	assert_false(reasons_have(&reasons, REASON_WRONG_CHIP));
 }
@@ -291,32 +290,14 @@ static void a_raw_image_that_nobody_placed_is_refused(void **unused)
 {
 	(void)unused;
 	_cleanup_(freep) uint8_t *bytes = make_bin(1024, 1);
-	expect_refusal(story_parse(bytes, 1024), RP2040_PICO, REASON_OUTSIDE_FLASH,
+	expect_refusal(story_parse(bytes, 1024), RP2040_PICO, REASON_LINK_ADDRESS_UNKNOWN,
 		"does not say where it belongs");
 	memset(bytes, 0xFF, 256);
 	_cleanup_(image_freep) struct image *image = story_parse(bytes, 1024);
 	_cleanup_(reasons_done) struct reasons reasons = { 0 };
 	struct board_facts facts = RP2040_PICO;
-	assert_int_equal(fitness_judge(image, &facts, &reasons), 0);
-	expect_reason(&reasons, REASON_OUTSIDE_FLASH, "does not say where it belongs");
-	expect_reason(&reasons, REASON_NO_BOOT2, "neither an address nor a boot2");
-}
-
-static void raw_images_have_a_default_place_only_where_it_can_be_proved(void **unused)
-{
-	(void)unused;
-	uint32_t address = 7;
-	assert_true(fitness_default_address(CHIP_RP2040, &address));
-	assert_int_equal(address, FLASH);
-	address = 7;
-	assert_true(fitness_default_address(CHIP_RP2350, &address));
-	assert_int_equal(address, FLASH);
-	for (unsigned chip = 0; chip < _CHIP_MAX; chip++) {
-		address = 7;
-		if (chip != CHIP_RP2040 && chip != CHIP_RP2350)
-			assert_false(fitness_default_address(chip, &address));
-	}
-	assert_int_equal(address, 7);
+	story_verdict(image, &facts, &reasons);
+	expect_only_reason(&reasons, REASON_NO_BOOT2, "neither an address nor a boot2");
 }
 
 int main(void)
@@ -327,7 +308,7 @@ int main(void)
 		cmocka_unit_test(a_large_image_needs_a_known_flash_size),
 		cmocka_unit_test(an_image_larger_than_the_flash_is_refused),
 		cmocka_unit_test(an_unknown_chip_gets_nothing),
-		cmocka_unit_test(chips_that_cannot_be_written_yet_get_nothing),
+		cmocka_unit_test(an_image_for_an_rp2040_is_the_wrong_one_for_an_stm32),
 		cmocka_unit_test(all_reasons_are_told_not_only_the_first),
 		cmocka_unit_test(the_family_of_another_chip_is_the_wrong_chip),
 		cmocka_unit_test(an_image_for_rp2350_is_known_by_its_image_def),
@@ -344,7 +325,6 @@ int main(void)
 		cmocka_unit_test(an_image_for_ram_is_refused),
 		cmocka_unit_test(what_reaches_over_the_edge_of_flash_is_refused),
 		cmocka_unit_test(a_raw_image_that_nobody_placed_is_refused),
-		cmocka_unit_test(raw_images_have_a_default_place_only_where_it_can_be_proved),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

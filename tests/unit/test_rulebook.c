@@ -244,8 +244,8 @@ static struct policy *example(const char *name)
 }
 
 /* An RP2040 in boot mode whose flash chip has this id ("": it has none). */
-static enum verdict decide(const struct policy *policy, const char *place, const char *id,
-	const char **ret_rule)
+static enum verdict decide(
+	const struct policy *policy, const char *place, const char *id, const char **ret_rule)
 {
 	struct board_facts facts = { .chip = CHIP_RP2040 };
 	strcpy(facts.unique_id, id);
