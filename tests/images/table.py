@@ -95,7 +95,7 @@ class Program:
 
     @property
     def ram_top(self):
-        if self.kind == "katapult":  # the word that asks it to stay lies above
+        if self.kind in ("katapult", "combined"):  # the word that asks it to stay lies above
             return self.chip.ram_top - 8
         if self.kind == "plain" and self.mcu == "stm32f429xx":  # the whole of it, not what Klipper takes
             return 0x20030000
