@@ -65,6 +65,14 @@ $(B)/images/manifest.json: $(IMAGE_SOURCES)
 .PHONY: test-images
 test-images: $(B)/images/manifest.json
 
+# Firmware of others, from the npm registry; never committed.
+$(B)/foreign/manifest.json: tests/images/fetch-foreign tests/images/readers.py
+	@echo "  FETCH foreign images"
+	$(Q)tests/images/fetch-foreign $(@D)
+
+.PHONY: foreign-images
+foreign-images: $(B)/foreign/manifest.json
+
 .PHONY: test-programs
 test-programs: all $(UNIT_TESTS) $(REPLAYS) $(BENCHES) $(B)/tests/fast_clock.so
 
