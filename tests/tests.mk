@@ -54,6 +54,25 @@ $(B)/tests/fast_clock.so: tests/stories/fast_clock.c
 	@echo "  LINK  $(@F)"
 	$(Q)$(CC) $(TEST_CFLAGS) -fPIC -shared -o $@ $<
 
+# Firmware of every kind, and the truth about each file in manifest.json (see tests/images/table.py).
+IMAGE_SOURCES := $(addprefix tests/images/,build boot2.c containers.py deployer.c dictionary.py firmware.c \
+	firmware.h katapult.c link.lds.in linux.c modules.py plain.c startup.c table.py widget.c)
+
+$(B)/images/manifest.json: $(IMAGE_SOURCES)
+	@echo "  IMAGES"
+	$(Q)tests/images/build $(@D)
+
+.PHONY: test-images
+test-images: $(B)/images/manifest.json
+
+# Firmware of others, from the npm registry; never committed.
+$(B)/foreign/manifest.json: tests/images/fetch-foreign tests/images/readers.py
+	@echo "  FETCH foreign images"
+	$(Q)tests/images/fetch-foreign $(@D)
+
+.PHONY: foreign-images
+foreign-images: $(B)/foreign/manifest.json
+
 .PHONY: test-programs
 test-programs: all $(UNIT_TESTS) $(REPLAYS) $(BENCHES) $(B)/tests/fast_clock.so
 
