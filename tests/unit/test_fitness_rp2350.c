@@ -235,6 +235,11 @@ static void a_build_for_behind_a_boot_loader_is_refused(void **state)
 		"starts at 0x10004114, as builds do that lie behind a boot loader");
 	expect_refusal(story_uf2(bytes, LENGTH, FLASH + 0x4000, MADE_FAMILY_RP2350), PICO_2,
 		REASON_NO_IMAGE_DEF, "begins at 0x10004000, behind the place of a boot loader");
+	/* A DFU suffix says nothing about it. */
+	size_t length;
+	_cleanup_(freep) uint8_t *suffixed = make_dfu(bytes, LENGTH, &length);
+	expect_refusal(story_raw(suffixed, length), PICO_2, REASON_NO_VECTOR_TABLE,
+		"starts at 0x10004114");
 	/* A UF2 file says where it belongs. */
 	expect_fit(story_uf2(bytes, LENGTH, FLASH, MADE_FAMILY_RP2350), PICO_2);
 }
