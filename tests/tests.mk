@@ -29,7 +29,10 @@ $(UNIT_TESTS): $(B)/tests/unit/%: $(B)/tests/unit/%.o $(UNIT_HELPERS) $(EMU_CORE
 	@echo "  LINK  tests/unit/$*"
 	$(Q)$(CC) $(TEST_CFLAGS) -o $@ $^ $(ALL_LDFLAGS) $(call pkg_libs,$(TEST_LIBS) $(EMU_LIBS))
 
-$(REPLAYS): $(B)/tests/fuzz/%: $(B)/tests/fuzz/%.o $(B)/tests/fuzz/replay.o $(TEST_ARCHIVES)
+# Some write a file of the format that they try out.
+FUZZ_HELPERS := $(B)/tests/unit/make_image.o
+
+$(REPLAYS): $(B)/tests/fuzz/%: $(B)/tests/fuzz/%.o $(B)/tests/fuzz/replay.o $(FUZZ_HELPERS) $(TEST_ARCHIVES)
 	@echo "  LINK  tests/fuzz/$*"
 	$(Q)$(CC) $(TEST_CFLAGS) -o $@ $^ $(ALL_LDFLAGS) $(call pkg_libs,$(TEST_LIBS))
 
@@ -151,10 +154,11 @@ RUNS ?=
 fuzz:
 	$(Q)$(MAKE) --no-print-directory B=$(B)/fuzz CC=clang CFLAGS="-O1 -g" \
 		SANITIZE="-fsanitize=address,undefined,fuzzer-no-link" \
-		$(TEST_ARCHIVES:$(B)/%=$(B)/fuzz/%) $(FUZZERS:%=$(B)/fuzz/tests/fuzz/%.o)
+		$(TEST_ARCHIVES:$(B)/%=$(B)/fuzz/%) $(FUZZERS:%=$(B)/fuzz/tests/fuzz/%.o) $(FUZZ_HELPERS:$(B)/%=$(B)/fuzz/%)
 	$(Q)for target in $(FUZZERS); do \
 		clang -fsanitize=address,undefined,fuzzer -o $(B)/fuzz/$$target \
-			$(B)/fuzz/tests/fuzz/$$target.o $(TEST_ARCHIVES:$(B)/%=$(B)/fuzz/%) \
+			$(B)/fuzz/tests/fuzz/$$target.o $(FUZZ_HELPERS:$(B)/%=$(B)/fuzz/%) \
+			$(TEST_ARCHIVES:$(B)/%=$(B)/fuzz/%) \
 			$(call pkg_libs,$(TEST_LIBS)) && \
 		mkdir -p $(B)/fuzz/found/$$target && \
 		$(B)/fuzz/$$target $(if $(RUNS),-runs=$(RUNS),-max_total_time=$(FOR)) -print_final_stats=1 -artifact_prefix=$(B)/fuzz/ \

@@ -5,47 +5,16 @@
  */
 #include <stddef.h>
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/bytes.h"
-#include "base/text.h"
+#include "fuzz/check_image.h"
 #include "model/fitness.h"
 #include "model/image.h"
 #include "model/rp2040.h"
 #include "model/rp2350.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t length);
-
-static void must(bool truth)
-{
-	if (!truth)
-		abort();
-}
-
-static void check_reasons(const struct reasons *reasons)
-{
-	for (size_t i = 0; i < reasons->count; i++) {
-		must(reasons->items[i].code > REASON_NONE && reasons->items[i].code < _REASON_MAX);
-		must(reasons->items[i].sentence[0] && text_is_plain(reasons->items[i].sentence));
-	}
-}
-
-static void check_shape(const struct image *image)
-{
-	uint64_t end = 0, bytes = 0;
-	must(image->segment_count > 0 && image->segment_count <= IMAGE_SEGMENTS_MAX);
-	for (size_t i = 0; i < image->segment_count; i++) {
-		const struct image_segment *segment = &image->segments[i];
-		must(segment->length > 0);
-		must(i == 0 || segment->address > end);
-		end = (uint64_t)segment->address + segment->length;
-		must(end <= UINT32_MAX);
-		bytes += segment->length;
-	}
-	must(bytes == image->byte_count && bytes <= IMAGE_BYTES_MAX);
-	must(image_end(image) == end);
-}
 
 /* What fits an RP2040 starts on one: the proof is done a second time, the simple way. */
 static void check_fit_rp2040(const struct image *image)
@@ -75,7 +44,7 @@ static void check_fit_rp2350(const struct image *image)
 
 static void check_fit(const struct image *image, enum chip chip)
 {
-	must(image->has_address);
+	must(image->has_address && !image->is_linux_program);
 	must(image_start(image) == RP2040_FLASH_START);
 	if (chip == CHIP_RP2040)
 		check_fit_rp2040(image);
@@ -125,18 +94,12 @@ static void travel(const struct image *image)
 static void take_for_a_file(const uint8_t *data, size_t length)
 {
 	_cleanup_(reasons_done) struct reasons reasons = { 0 };
-	_cleanup_(image_freep) struct image *image = NULL;
-	int r = image_parse(data, length, &reasons, &image);
-	check_reasons(&reasons);
-	if (r == IMAGE_REJECTED) {
-		must(!image && reasons.count == 1);
+	_cleanup_(image_freep) struct image *image = parse_checked(data, length);
+	if (!image)
 		return;
-	}
-	must(r == 0 && image && reasons.count == 0);
-	check_shape(image);
 	judge(image);
 	if (image->is_linux_program)
-		return;
+		return; /* that has no place */
 	if (!image->has_address) {
 		must(image_place(image, RP2040_FLASH_START, &reasons) == 0);
 		judge(image);

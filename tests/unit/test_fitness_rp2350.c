@@ -235,6 +235,11 @@ static void a_build_for_behind_a_boot_loader_is_refused(void **state)
 		"starts at 0x10004114, as builds do that lie behind a boot loader");
 	expect_refusal(story_uf2(bytes, LENGTH, FLASH + 0x4000, MADE_FAMILY_RP2350), PICO_2,
 		REASON_NO_IMAGE_DEF, "begins at 0x10004000, behind the place of a boot loader");
+	/* A DFU suffix says nothing about it. */
+	size_t length;
+	_cleanup_(freep) uint8_t *suffixed = make_dfu(bytes, LENGTH, &length);
+	expect_refusal(story_raw(suffixed, length), PICO_2, REASON_NO_VECTOR_TABLE,
+		"starts at 0x10004114");
 	/* A UF2 file says where it belongs. */
 	expect_fit(story_uf2(bytes, LENGTH, FLASH, MADE_FAMILY_RP2350), PICO_2);
 }
@@ -271,7 +276,7 @@ static void a_raw_image_that_nobody_placed_is_refused(void **state)
 	uint8_t *bytes = *state;
 	_cleanup_(reasons_done) struct reasons reasons = { 0 };
 	story_judge(story_parse(bytes, LENGTH), PICO_2, &reasons);
-	expect_reason(&reasons, REASON_OUTSIDE_FLASH, "does not say where it belongs");
+	expect_only_reason(&reasons, REASON_NO_IMAGE_DEF, "has no IMAGE_DEF");
 }
 
 #define STORY(name) cmocka_unit_test_setup_teardown(name, make_klipper, release_klipper)
