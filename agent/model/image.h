@@ -76,6 +76,19 @@ int image_parse(const void *data, size_t length, struct reasons *reasons, struct
  */
 int image_place(struct image *image, uint32_t address, struct reasons *reasons) _must_check_;
 
+/*
+ * How an image comes to be, for those that make one: segments in ascending order, then the digest.
+ * image_new() is empty, with room for `segments` segments, at least 1; NULL when memory is short.
+ */
+struct image *image_new(enum image_format format, size_t segments);
+
+/* Copies the bytes. 0 or -ENOMEM. */
+int image_append(struct image *image, uint32_t address, const uint8_t *data, uint32_t length)
+	_must_check_;
+
+/* Computes the digest, the SHA-256 of the canonical form. 0 or -ENOMEM. */
+int image_seal(struct image *image) _must_check_;
+
 struct image *image_free(struct image *image);
 DEFINE_CLEANUP(struct image *, image_free)
 

@@ -5,8 +5,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "model/image.h"
 #include "model/image_builder.h"
-#include "model/image_parts.h"
 
 /* Pieces that touch or overlap, as they become one segment. */
 struct run {
