@@ -100,6 +100,12 @@ check-deb:
 	$(Q)tests/install-packages build deb
 	$(Q)B=$(B) tests/run deb
 
+# Firmware that others published, fetched by its digest (not offline; see tests/images).
+.PHONY: check-foreign
+check-foreign: all
+	$(Q)tests/images/fetch-foreign $(B)/foreign
+	$(Q)tests/images/check $(B)/foreign -- $(B)/plugflash inspect {} --json
+
 # Other processors: 32 bits, another byte order (see tests/cross).
 .PHONY: check-cross
 check-cross:
@@ -111,14 +117,14 @@ law:
 	$(Q)tests/law $(foreach floor,$(FLOORS),"$(floor):$(MAY_$(floor))")
 
 .PHONY: check
-check: test-programs
-	$(Q)B=$(B) tests/run law unit fuzz units stories
+check: test-programs test-images
+	$(Q)B=$(B) tests/run law unit images fuzz units stories
 
 .PHONY: check-all
 check-all:
 	$(Q)tests/install-packages build demo test cross deb vm
-	$(Q)$(MAKE) --no-print-directory test-programs
-	$(Q)PLUGFLASH_KILLS=$${PLUGFLASH_KILLS:-30} B=$(B) tests/run law unit fuzz units stories valgrind warnings sanitized cross deb vm
+	$(Q)$(MAKE) --no-print-directory test-programs test-images
+	$(Q)PLUGFLASH_KILLS=$${PLUGFLASH_KILLS:-30} B=$(B) tests/run law unit images fuzz units stories valgrind warnings sanitized cross deb vm
 
 .PHONY: demo
 demo:
@@ -130,8 +136,8 @@ demo:
 .PHONY: check-sanitized
 check-sanitized:
 	$(Q)$(MAKE) --no-print-directory B=$(B)/sanitized CFLAGS="-O1 -g" \
-		SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=undefined" test-programs
-	$(Q)B=$(B)/sanitized tests/run unit fuzz
+		SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=undefined" test-programs test-images
+	$(Q)B=$(B)/sanitized tests/run unit images fuzz
 
 # Both compilers, every warning an error.
 .PHONY: check-warnings

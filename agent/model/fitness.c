@@ -90,9 +90,18 @@ static int refuse_chip(const struct trial *trial)
 		board);
 }
 
+/* The ROM of the RP2 family starts what lies at the start of the flash. */
+static bool is_started_by_rp2_rom(const struct board_facts *facts)
+{
+	if (facts->chip != CHIP_RP2040 && facts->chip != CHIP_RP2350)
+		return false;
+	return !facts->has_application_start ||
+	       facts->application_start == chip_memory(facts->chip)->flash.start;
+}
+
 /*
- * The RP2 family's own signs are weighed where that family is judged: one file may carry the family
- * of one chip and the start of another.
+ * What that ROM looks at is weighed where it is judged: one file may carry the family of one chip
+ * and the start of another.
  */
 static bool is_for_other_chip(const struct trial *trial)
 {
@@ -104,8 +113,7 @@ static bool is_for_other_chip(const struct trial *trial)
 	if (facts->chip == CHIP_UNKNOWN)
 		return says->chip == CHIP_UNKNOWN ||
 		       !(facts->possible_chips & chip_bit(says->chip));
-	bool is_rp2 = facts->chip == CHIP_RP2040 || facts->chip == CHIP_RP2350;
-	if (is_rp2 && says->chip_sign > CHIP_SIGN_DICTIONARY)
+	if (is_started_by_rp2_rom(facts) && says->chip_sign > CHIP_SIGN_DICTIONARY)
 		return false;
 	return says->chip != facts->chip;
 }
@@ -230,7 +238,8 @@ static int judge_kind(const struct trial *trial)
 		[KIND_COMBINED] = "a boot loader (Katapult) with an application behind it,",
 	};
 	const char *name = what[trial->says->kind];
-	if (!name || trial->terms->permits_bootloader)
+	if (!name || trial->terms->permits_bootloader ||
+		reasons_have(trial->reasons, REASON_WRONG_CHIP))
 		return 0;
 	return reasons_add(trial->reasons, REASON_BOOTLOADER_IMAGE,
 		"the image is %s and an application belongs here: use the application's own image, "
@@ -300,13 +309,10 @@ static int judge_start(const struct trial *trial)
 		return reasons_add(trial->reasons, REASON_UNSUPPORTED,
 			"plugflash cannot install a program on the computer itself yet: run "
 			"\"make flash\" in Klipper's directory");
-	bool is_behind_loader =
-		facts->has_application_start && facts->application_start != memory->flash.start;
-	if (facts->chip == CHIP_RP2040 && !is_behind_loader)
-		return fitness_judge_rp2040(trial);
-	if (facts->chip == CHIP_RP2350 && !is_behind_loader)
-		return fitness_judge_rp2350(trial);
-	return fitness_judge_cortex(trial);
+	if (!is_started_by_rp2_rom(facts))
+		return fitness_judge_cortex(trial);
+	return facts->chip == CHIP_RP2040 ? fitness_judge_rp2040(trial)
+					  : fitness_judge_rp2350(trial);
 }
 
 /* What would not start where it is put need not be told that it was built for elsewhere. */
@@ -336,7 +342,7 @@ int fitness_judge(const struct image *image, const struct image_facts *says,
 	if (board->chip == CHIP_UNKNOWN)
 		return judge_unknown_board(&trial);
 	static int (*const judgements[])(const struct trial *) = { judge_wholeness,
-		judge_declared_chip, judge_kind, judge_start_and_place, fitness_judge_terms };
+		judge_declared_chip, judge_start_and_place, judge_kind, fitness_judge_terms };
 	int r = 0;
 	for (size_t i = 0; i < ELEMENTSOF(judgements) && r == 0; i++)
 		r = judgements[i](&trial);
