@@ -102,8 +102,7 @@ check-deb:
 
 # Firmware that others published, fetched by its digest (not offline; see tests/images).
 .PHONY: check-foreign
-check-foreign: all
-	$(Q)tests/images/fetch-foreign $(B)/foreign
+check-foreign: all foreign-images
 	$(Q)tests/images/check $(B)/foreign -- $(B)/plugflash inspect {} --json
 
 # Other processors: 32 bits, another byte order (see tests/cross).
