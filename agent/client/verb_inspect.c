@@ -309,7 +309,8 @@ static void show_image(const struct output *output, const cJSON *answer)
 	fputc('\n', output->stream);
 	put_label(output, "sha256");
 	fprintf(output->stream, "%s (addresses and content)\n", json_text(answer, "sha256"));
-	show_segments(output, answer);
+	if (!json_flag(answer, "linux_program"))
+		show_segments(output, answer);
 	show_start(output, answer);
 }
 
