@@ -8,7 +8,6 @@
 
 #include "base/bytes.h"
 #include "model/image.h"
-#include "model/image_parts.h"
 
 #define CANONICAL_MAGIC "PFI1"
 

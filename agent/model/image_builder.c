@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "model/image_builder.h"
-#include "model/image_parts.h"
 
 /* Pieces that touch or overlap, as they become one segment. */
 struct run {
