@@ -113,3 +113,15 @@ void image_encode(const struct image *image, struct buffer *ret);
 
 /* 0, -EBADMSG when the bytes are not exactly what image_encode() makes, -ENOMEM. */
 int image_decode(const void *data, size_t length, struct image **ret) _must_check_;
+
+/* ---- how an image comes to be: segments in ascending order, then the digest -------------- */
+
+/* Empty, with room for `segments` segments, at least 1. NULL when memory is short. */
+struct image *image_new(enum image_format format, size_t segments);
+
+/* Copies the bytes. 0 or -ENOMEM. */
+int image_append(struct image *image, uint32_t address, const uint8_t *data, uint32_t length)
+	_must_check_;
+
+/* Computes the digest, the SHA-256 of the canonical form. 0 or -ENOMEM. */
+int image_seal(struct image *image) _must_check_;

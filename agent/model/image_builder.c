@@ -106,6 +106,20 @@ static int check_limits(
 	return 0;
 }
 
+/* Sorted, what overlaps at all overlaps its neighbour. */
+static int check_overlap(const struct image_builder *builder, struct reasons *reasons)
+{
+	for (size_t i = 1; !builder->may_repeat && i < builder->piece_count; i++) {
+		const struct image_piece *piece = &builder->pieces[i];
+		if (piece->address < piece_end(piece - 1))
+			return reject(reasons_add(reasons, REASON_IMAGE_INCONSISTENT,
+				"the %s says twice what belongs at address 0x%08" PRIx32
+				": it is damaged or joined from two, build or download it again",
+				builder->name, piece->address));
+	}
+	return 0;
+}
+
 /* Sorted pieces fill a run from its start, so what is filled already is one number. */
 static int fill_run(const struct image_builder *builder, const struct run *run,
 	struct reasons *reasons, uint8_t *ret)
@@ -116,14 +130,12 @@ static int fill_run(const struct image_builder *builder, const struct run *run,
 		uint32_t place = piece->address - run->address;
 		uint32_t overlap = filled - place;
 		overlap = overlap < piece->length ? overlap : piece->length;
-		if (overlap > 0 &&
-			(!builder->may_repeat || memcmp(ret + place, piece->data, overlap) != 0))
+		if (memcmp(ret + place, piece->data, overlap) != 0)
 			return reject(reasons_add(reasons, REASON_IMAGE_INCONSISTENT,
-				"the %s says %s what belongs at address 0x%08" PRIx32
+				"the %s says two different things about what belongs at address "
+				"0x%08" PRIx32
 				": it is damaged or joined from two, build or download it again",
-				builder->name,
-				builder->may_repeat ? "two different things about" : "twice",
-				piece->address));
+				builder->name, piece->address));
 		memcpy(ret + filled, piece->data + overlap, piece->length - overlap);
 		filled += piece->length - overlap;
 	}
@@ -144,6 +156,27 @@ static int append_run(const struct image_builder *builder, const struct run *run
 	return fill_run(builder, run, reasons, segment->data);
 }
 
+static int build(const struct image_builder *builder, size_t runs, struct reasons *reasons,
+	struct image **ret)
+{
+	_cleanup_(image_freep) struct image *image = image_new(builder->format, runs);
+	if (!image)
+		return -ENOMEM;
+	for (size_t i = 0; i < builder->piece_count;) {
+		struct run run = measure_run(builder, i);
+		int r = append_run(builder, &run, reasons, image);
+		if (r != 0)
+			return r;
+		i += run.piece_count;
+	}
+	image->has_address = true;
+	int r = image_seal(image);
+	if (r < 0)
+		return r;
+	*ret = TAKE_PTR(image);
+	return 0;
+}
+
 int image_builder_finish(struct image_builder *builder, struct reasons *reasons, struct image **ret)
 {
 	if (builder->piece_count > 0)
@@ -156,26 +189,11 @@ int image_builder_finish(struct image_builder *builder, struct reasons *reasons,
 		bytes += run.length;
 		i += run.piece_count;
 	}
-	int r = check_limits(builder, runs, bytes, reasons);
-	if (r != 0)
-		return r;
-
-	_cleanup_(image_freep) struct image *image = image_new(builder->format, runs);
-	if (!image)
-		return -ENOMEM;
-	for (size_t i = 0; i < builder->piece_count;) {
-		struct run run = measure_run(builder, i);
-		r = append_run(builder, &run, reasons, image);
-		if (r != 0)
-			return r;
-		i += run.piece_count;
-	}
-	image->has_address = true;
-	r = image_seal(image);
-	if (r < 0)
-		return r;
-	*ret = TAKE_PTR(image);
-	return 0;
+	/* Nothing is allocated for what is refused here. */
+	int r = check_overlap(builder, reasons);
+	if (r == 0)
+		r = check_limits(builder, runs, bytes, reasons);
+	return r == 0 ? build(builder, runs, reasons, ret) : r;
 }
 
 void image_builder_done(struct image_builder *builder)
