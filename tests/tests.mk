@@ -108,14 +108,14 @@ law:
 	$(Q)tests/law $(foreach floor,$(FLOORS),"$(floor):$(MAY_$(floor))")
 
 .PHONY: check
-check: test-programs
-	$(Q)B=$(B) tests/run law unit fuzz units stories
+check: test-programs test-images
+	$(Q)B=$(B) tests/run law unit fuzz units images stories
 
 .PHONY: check-all
 check-all:
 	$(Q)tests/install-packages build demo test cross deb vm
-	$(Q)$(MAKE) --no-print-directory test-programs
-	$(Q)PLUGFLASH_KILLS=$${PLUGFLASH_KILLS:-30} B=$(B) tests/run law unit fuzz units stories valgrind warnings sanitized cross deb vm
+	$(Q)$(MAKE) --no-print-directory test-programs test-images
+	$(Q)PLUGFLASH_KILLS=$${PLUGFLASH_KILLS:-30} B=$(B) tests/run law unit fuzz units images stories valgrind warnings sanitized cross deb vm
 
 .PHONY: demo
 demo:

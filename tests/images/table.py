@@ -35,7 +35,7 @@ class Chip:
     uart_base: int = 0x40013800
 
     def defines(self):
-        return [f"-DRAM_TOP={self.ram_top:#x}", f"-DCLOCK_FREQ={self.clock}u", f"-DUSB_BASE={self.usb_base:#x}",
+        return [f"-DCLOCK_FREQ={self.clock}u", f"-DUSB_BASE={self.usb_base:#x}",
                 f"-DCAN_BASE={self.can_base:#x}", f"-DUART_BASE={self.uart_base:#x}",
                 "-DHAS_VTOR" if self.vtor else "-DVECTORS_TO_RAM"]
 
@@ -59,7 +59,8 @@ CHIPS = {
                         crystal="PH0,PH1", usb_pins="PA11,PA12", usb_base=0x40040000),
 }
 
-CAN_PINS = {"rp2040": "gpio4,gpio5", "stm32f072xb": "PB8,PB9", "stm32f446xx": "PD0,PD1", "stm32g0b1xx": "PB0,PB1"}
+CAN_PINS = {"rp2040": "gpio4,gpio5", "stm32f072xb": "PB8,PB9", "stm32f446xx": "PD0,PD1",
+            "stm32g0b1xx": "PB0,PB1"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -225,8 +226,8 @@ def pins(program):
 
 
 def applications(program):
-    return {"klipper": "Klipper", "katapult": "Katapult", "deployer": "Katapult deployer", "combined": "Klipper",
-            "plain": None, "binary-info": program.info and program.info[0]}[program.kind]
+    return {"klipper": "Klipper", "katapult": "Katapult", "deployer": "Katapult deployer",
+            "combined": "Klipper", "plain": None, "binary-info": program.info and program.info[0]}[program.kind]
 
 
 def truth(name):
@@ -248,7 +249,7 @@ def truth(name):
         "clock": None, "link_address": None, "vectors_at": None, "stack_top": None, "runs_from": None,
         "transport": program.transport or None, "can_bitrate": None, "baud": None,
         "pins": {}, "initial_pins": None, "board": None, "url": None, "build_date": None, "sdk": None,
-        "description": None,
+        "description": None, "image_size": None, "reset_vector": None, "dictionary": None,
     }
     if program.mcu != "linux":
         line |= {"link_address": f"{program.link:#010x}", "vectors_at": f"{program.vectors_at:#010x}",
