@@ -180,7 +180,8 @@ def ids(first, formats):
         yield text, number if number < 96 else number - 96 - 32
 
 
-def text(mcu, version, config):
+def text(mcu, version, config, app="Klipper"):
+    """Without `app`: as it was before March 2024, and as vendors still ship it."""
     with_can = "CANBUS_FREQUENCY" in config or "CANBUS_BRIDGE" in config
     commands = COMMANDS + (CAN_COMMANDS if with_can else [])
     responses = RESPONSES + (CAN_RESPONSES if with_can else []) + (
@@ -199,13 +200,12 @@ def text(mcu, version, config):
     }
     if with_can:
         enumerations["canbus_bus_state"] = {"active": 0, "warn": 1, "passive": 2, "off": 3}
-    return json.dumps({
-        "app": "Klipper",
+    head = {"app": app, "license": "GNU GPLv3"} if app else {}
+    return json.dumps(head | {
         "build_versions": LINUX_BUILD_VERSIONS if mcu == "linux" else BUILD_VERSIONS,
         "commands": dict(ids(1, commands)),
         "config": constants(mcu, config),
         "enumerations": enumerations,
-        "license": "GNU GPLv3",
         "responses": {IDENTIFY_RESPONSE: 0} | dict(ids(len(commands) + 1, responses)),
         "version": version,
     }, sort_keys=True, separators=(",", ":"))

@@ -79,6 +79,7 @@ class Program:
     boot2: bool = False
     embeds: str = ""
     appends: str = ""
+    app: str = "Klipper"
     info: typing.Optional[tuple] = None
 
     @property
@@ -149,6 +150,8 @@ PROGRAMS = {
     "klipper-stm32g0b1-can-8k-old": dataclasses.replace(G0, version=OLD),
     "klipper-stm32g0b1-can-8k-500k": dataclasses.replace(G0, bitrate=500000),
     "klipper-stm32g0b1-can-8k-otherpins": dataclasses.replace(G0, pins="PD12,PD13"),
+    # a vendor's: a version of his own, and no word of what it is
+    "klipper-stm32g0b1-can-8k-vendor": dataclasses.replace(G0, version="WIDGETOGRAPHER 5.1.0", app=""),
     "klipper-stm32g0b1-usb-8k": klipper("stm32g0b1xx", 8, "usb"),
     "klipper-stm32g0b1-usb-0": klipper("stm32g0b1xx", 0, "usb"),
     "klipper-stm32f446-bridge-32k": klipper("stm32f446xx", 32, "bridge"),
@@ -227,7 +230,8 @@ def pins(program):
 
 def applications(program):
     return {"klipper": "Klipper", "katapult": "Katapult", "deployer": "Katapult deployer",
-            "combined": "Klipper", "plain": None, "binary-info": program.info and program.info[0]}[program.kind]
+            "combined": "Klipper", "plain": None,
+            "binary-info": program.info and program.info[0]}[program.kind]
 
 
 def truth(name):
@@ -260,6 +264,8 @@ def truth(name):
         line |= {"clock": config["CLOCK_FREQ"], "can_bitrate": config.get("CANBUS_FREQUENCY"),
                  "baud": config.get("SERIAL_BAUD"), "pins": pins(program),
                  "initial_pins": config.get("INITIAL_PINS")}
+    if not program.app:  # to call it Klipper, which it is, is as good as to say nothing
+        del line["application"]
     if program.info:
         _, _, date, url, sdk, description, board = program.info
         line |= {"board": board, "url": url, "build_date": date, "sdk": sdk, "description": description}
