@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The second-stage loader of an RP2040: sets the flash interface to plain reads and leaves through the
- * vector table behind it. The build pads it to 252 bytes and adds the checksum.
+ * The second-stage loader of an RP2040: sets the flash interface to plain reads and leaves through
+ * the vector table behind it. The build pads it to 252 bytes and adds the checksum.
  */
 #include "firmware.h"
 

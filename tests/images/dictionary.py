@@ -71,7 +71,8 @@ COMMANDS = [IDENTIFY] + sorted([
     "config_hx71x oid=%c gain_channel=%c dout_pin=%u sclk_pin=%u", "query_hx71x oid=%c rest_ticks=%u",
     "query_hx71x_status oid=%c", "config_ads1220 oid=%c spi_oid=%c data_ready_pin=%u",
     "query_ads1220 oid=%c rest_ticks=%u", "query_ads1220_status oid=%c",
-    "config_sos_filter oid=%c max_sections=%u", "sos_filter_set_active oid=%c n_sections=%c coeff_int_bits=%c",
+    "config_sos_filter oid=%c max_sections=%u",
+    "sos_filter_set_active oid=%c n_sections=%c coeff_int_bits=%c",
     "sos_filter_set_section oid=%c section_idx=%c sos0=%i sos1=%i sos2=%i sos3=%i sos4=%i",
     "sos_filter_set_state oid=%c section_idx=%c state0=%i state1=%i",
 ])
@@ -148,9 +149,12 @@ BUS_PINS = {
               "spi3": "PB4,PB5,PB3", "spi3a": "PC11,PC12,PC10"},
     "rp": {"i2c0a": "gpio0,gpio1", "i2c0b": "gpio4,gpio5", "i2c1a": "gpio2,gpio3", "i2c1b": "gpio6,gpio7",
            "spi0_gpio0_gpio3_gpio2": "gpio0,gpio3,gpio2", "spi0_gpio4_gpio3_gpio2": "gpio4,gpio3,gpio2",
-           "spi0_gpio16_gpio19_gpio18": "gpio16,gpio19,gpio18", "i2c0c": "gpio8,gpio9", "i2c1c": "gpio10,gpio11",
-           "spi0_gpio20_gpio19_gpio18": "gpio20,gpio19,gpio18", "i2c0d": "gpio12,gpio13", "i2c1d": "gpio14,gpio15",
-           "spi1_gpio12_gpio11_gpio10": "gpio12,gpio11,gpio10", "i2c0e": "gpio16,gpio17", "i2c1e": "gpio18,gpio19",
+           "spi0_gpio16_gpio19_gpio18": "gpio16,gpio19,gpio18",
+           "i2c0c": "gpio8,gpio9", "i2c1c": "gpio10,gpio11",
+           "spi0_gpio20_gpio19_gpio18": "gpio20,gpio19,gpio18",
+           "i2c0d": "gpio12,gpio13", "i2c1d": "gpio14,gpio15",
+           "spi1_gpio12_gpio11_gpio10": "gpio12,gpio11,gpio10",
+           "i2c0e": "gpio16,gpio17", "i2c1e": "gpio18,gpio19",
            "spi1_gpio8_gpio11_gpio10": "gpio8,gpio11,gpio10"},
 }
 
@@ -176,7 +180,8 @@ def ids(first, formats):
         yield text, number if number < 96 else number - 96 - 32
 
 
-def text(mcu, version, config):
+def text(mcu, version, config, app="Klipper"):
+    """Without `app`: as it was before March 2024, and as vendors still ship it."""
     with_can = "CANBUS_FREQUENCY" in config or "CANBUS_BRIDGE" in config
     commands = COMMANDS + (CAN_COMMANDS if with_can else [])
     responses = RESPONSES + (CAN_RESPONSES if with_can else []) + (
@@ -195,13 +200,12 @@ def text(mcu, version, config):
     }
     if with_can:
         enumerations["canbus_bus_state"] = {"active": 0, "warn": 1, "passive": 2, "off": 3}
-    return json.dumps({
-        "app": "Klipper",
+    head = {"app": app, "license": "GNU GPLv3"} if app else {}
+    return json.dumps(head | {
         "build_versions": LINUX_BUILD_VERSIONS if mcu == "linux" else BUILD_VERSIONS,
         "commands": dict(ids(1, commands)),
         "config": constants(mcu, config),
         "enumerations": enumerations,
-        "license": "GNU GPLv3",
         "responses": {IDENTIFY_RESPONSE: 0} | dict(ids(len(commands) + 1, responses)),
         "version": version,
     }, sort_keys=True, separators=(",", ":"))

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * A program that is laid out as Klipper is: blocks come in, commands are found by number in a table,
- * and `identify` hands out the packed dictionary, to which a word in its literal pool points.
- * TRANSPORT_USB, TRANSPORT_CAN, TRANSPORT_UART and TRANSPORT_BRIDGE choose what carries the blocks.
+ * A program that is laid out as Klipper is: blocks come in, commands are found by number in a
+ * table, and `identify` hands out the packed dictionary, to which a word in its literal pool
+ * points. TRANSPORT_USB, TRANSPORT_CAN, TRANSPORT_UART and TRANSPORT_BRIDGE choose what carries the
+ * blocks.
  */
 #include "firmware.h"
 
@@ -124,7 +125,8 @@ void command_identify(uint32_t *arguments)
 	respond_bytes(0, offset, &dictionary[offset], count);
 }
 
-static const uint8_t *take_arguments(const uint8_t *at, const struct parser *parser, uint32_t *arguments)
+static const uint8_t *take_arguments(
+	const uint8_t *at, const struct parser *parser, uint32_t *arguments)
 {
 	for (uint32_t i = 0; i < parser->count; i++) {
 		if (parser->kinds[i] < 5) {
@@ -160,7 +162,8 @@ static void look_for_blocks(void)
 	if (incoming_fill < BLOCK_MIN || incoming_fill < size)
 		return;
 	uint16_t crc = checksum(incoming, size - 3);
-	if (incoming[size - 1] != SYNC || incoming[size - 3] != crc >> 8 || incoming[size - 2] != (crc & 0xff))
+	if (incoming[size - 1] != SYNC || incoming[size - 3] != crc >> 8 ||
+		incoming[size - 2] != (crc & 0xff))
 		sequence ^= 0;
 	else
 		run_block(incoming, size);
@@ -171,18 +174,19 @@ static void look_for_blocks(void)
 
 #if defined(TRANSPORT_USB) || defined(TRANSPORT_BRIDGE)
 
-static const uint8_t device_descriptor[] = {
-	18, 1, 0, 2, 2, 0, 0, 16, 0x50, 0x1d, TRANSPORT_PRODUCT & 0xff, TRANSPORT_PRODUCT >> 8, 0, 1, 1, 2, 3, 1};
-static const uint8_t line_descriptor[] = {9, 2, 67, 0, 2, 1, 0, 0xc0, 50, 9, 4, 0, 0, 1, 2, 2, 1, 0};
+static const uint8_t device_descriptor[] = { 18, 1, 0, 2, 2, 0, 0, 16, 0x50, 0x1d,
+	TRANSPORT_PRODUCT & 0xff, TRANSPORT_PRODUCT >> 8, 0, 1, 1, 2, 3, 1 };
+static const uint8_t line_descriptor[] = { 9, 2, 67, 0, 2, 1, 0, 0xc0, 50, 9, 4, 0, 0, 1, 2, 2, 1,
+	0 };
 static const uint16_t maker[] = u"Klipper";
 static const struct {
 	uint16_t key;
 	uint8_t size;
 	const void *bytes;
 } descriptors[] = {
-	{0x100, sizeof(device_descriptor), device_descriptor},
-	{0x200, sizeof(line_descriptor), line_descriptor},
-	{0x301, sizeof(maker), maker},
+	{ 0x100, sizeof(device_descriptor), device_descriptor },
+	{ 0x200, sizeof(line_descriptor), line_descriptor },
+	{ 0x301, sizeof(maker), maker },
 };
 
 static void answer_setup(uint32_t key)
@@ -224,7 +228,9 @@ void transport_handler(void)
 		node = REGISTER(CAN_BASE + 0x408 + 4 * head) & 0xff;
 	else if (id == 0x100 + 2 * node)
 		for (uint32_t i = 0; i < 8 && incoming_fill < sizeof(incoming); i++)
-			incoming[incoming_fill++] = (uint8_t)(REGISTER(CAN_BASE + 0x408 + 4 * (head + i / 4)) >> i % 4 * 8);
+			incoming[incoming_fill++] =
+				(uint8_t)(REGISTER(CAN_BASE + 0x408 + 4 * (head + i / 4)) >>
+					  i % 4 * 8);
 	REGISTER(CAN_BASE + 0x94) = head;
 }
 

@@ -59,7 +59,8 @@ static void on_connect(void)
 
 static void on_block(void)
 {
-	uint32_t address = frame[4] | frame[5] << 8 | (uint32_t)frame[6] << 16 | (uint32_t)frame[7] << 24;
+	uint32_t address =
+		frame[4] | frame[5] << 8 | (uint32_t)frame[6] << 16 | (uint32_t)frame[7] << 24;
 	if (address < APPLICATION)
 		stop_machine("Address is below the application");
 	for (uint32_t i = 0; i < BLOCK / 4; i++)
@@ -78,7 +79,8 @@ static void on_end(void)
 
 static void on_request(void)
 {
-	const volatile uint8_t *from = (const volatile uint8_t *)(uintptr_t)(APPLICATION + BLOCK * frame[4]);
+	const volatile uint8_t *from =
+		(const volatile uint8_t *)(uintptr_t)(APPLICATION + BLOCK * frame[4]);
 	for (uint32_t i = 0; i < BLOCK; i++)
 		answer[12 + i] = from[i];
 	send(12 + BLOCK);
@@ -91,7 +93,7 @@ static void on_complete(void)
 	((void (*)(void))application[1])();
 }
 
-static void (*const commands[])(void) = {on_connect, on_block, on_end, on_request, on_complete};
+static void (*const commands[])(void) = { on_connect, on_block, on_end, on_request, on_complete };
 
 void transport_handler(void)
 {
@@ -108,7 +110,8 @@ int main(void)
 {
 	for (uint32_t turn = 0;; turn++) {
 		uint32_t command = frame[2] - CONNECT;
-		if (frame_fill > 7 && frame[0] == 0x01 && frame[1] == 0x88 && command < sizeof(commands) / sizeof(commands[0]))
+		if (frame_fill > 7 && frame[0] == 0x01 && frame[1] == 0x88 &&
+			command < sizeof(commands) / sizeof(commands[0]))
 			commands[command]();
 		const struct module *module = modules[turn % module_count];
 		module->steps[0](module->state, turn);

@@ -35,13 +35,14 @@ void respond(uint32_t id, const uint32_t *words, uint32_t count)
 
 void command_identify(uint32_t *arguments)
 {
-	if (arguments[0] + arguments[1] <= dictionary_size && write(1, dictionary + arguments[0], arguments[1]) < 0)
+	if (arguments[0] + arguments[1] <= dictionary_size &&
+		write(1, dictionary + arguments[0], arguments[1]) < 0)
 		stop_machine("Nobody listens");
 }
 
 int main(void)
 {
-	uint32_t arguments[] = {0, dictionary_size};
+	uint32_t arguments[] = { 0, dictionary_size };
 	command_index[1]->handle(arguments);
 	return 0;
 }

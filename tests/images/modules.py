@@ -38,26 +38,29 @@ class Driver:
         dice = self.dice
         return dice.choice([
             f"s->{dice.choice(STATE)}", f"{dice.randrange(2, 4000)}u", f"(word >> {dice.randrange(1, 24)})",
-            f"{self.name}_table[word & {2 ** self.table_bits - 1}]", f"s->{dice.choice(STATE)} * {dice.randrange(3, 99)}u",
+            f"{self.name}_table[word & {2 ** self.table_bits - 1}]",
+            f"s->{dice.choice(STATE)} * {dice.randrange(3, 99)}u",
             "s->samples[s->count & 7]"])
 
     def statement(self, callees):
         dice = self.dice
         field, operator, value = dice.choice(STATE), dice.choice(OPERATORS), self.expression()
-        address = dice.choice(PERIPHERALS) + 4 * dice.randrange(24)
-        bit = dice.randrange(31)
+        register = f"REGISTER({dice.choice(PERIPHERALS) + 4 * dice.randrange(24):#x})"
+        bit = f"{1 << dice.randrange(31):#x}u"
         return dice.choice([
             lambda: f"s->{field} = (s->{field} {operator} {value}) + word;",
             lambda: f"word {operator}= {value};",
-            lambda: f"if (word > {value}) {{\n\t\ts->{field} {operator}= word;\n\t\tword >>= {dice.randrange(1, 9)};\n\t}}",
-            lambda: f"if (s->{field} == word + {value})\n\t\treturn word {operator} {dice.randrange(1, 250)};",
-            lambda: f"for (uint32_t i = 0; i < {2 ** self.table_bits}; i++)\n\t\tword = word * {dice.randrange(3, 99)}u "
-                    f"+ {self.name}_table[i];",
-            lambda: f"for (uint32_t i = 0; i < {dice.randrange(3, 8)}; i++)\n\t\ts->samples[i] {operator}= word + i;",
-            lambda: f"REGISTER({address:#x}) = word | {1 << bit:#x}u;\n\twhile (!(REGISTER({address:#x}) & {1 << bit:#x}u))\n"
-                    f"\t\tword++;",
-            lambda: f"REGISTER({address:#x}) {operator}= s->{field};",
-            lambda: f"if (word & {1 << bit:#x}u)\n\t\tstop_machine(\"{self.title()} {dice.choice(FAULTS)}\");",
+            lambda: f"if (word > {value}) {{\n\t\ts->{field} {operator}= word;\n"
+                    f"\t\tword >>= {dice.randrange(1, 9)};\n\t}}",
+            lambda: f"if (s->{field} == word + {value})\n"
+                    f"\t\treturn word {operator} {dice.randrange(1, 250)};",
+            lambda: f"for (uint32_t i = 0; i < {2 ** self.table_bits}; i++)\n"
+                    f"\t\tword = word * {dice.randrange(3, 99)}u + {self.name}_table[i];",
+            lambda: f"for (uint32_t i = 0; i < {dice.randrange(3, 8)}; i++)\n"
+                    f"\t\ts->samples[i] {operator}= word + i;",
+            lambda: f"{register} = word | {bit};\n\twhile (!({register} & {bit}))\n\t\tword++;",
+            lambda: f"{register} {operator}= s->{field};",
+            lambda: f"if (word & {bit})\n\t\tstop_machine(\"{self.title()} {dice.choice(FAULTS)}\");",
             lambda: f"word = {dice.choice(callees)}(s, word {operator} {value});",
             lambda: f"word {operator}= {dice.choice(callees)}(s, {value});",
             lambda: f"word = {self.name}_steps[word % {self.steps}u](s, {value});",
@@ -74,7 +77,8 @@ class Driver:
 
     def function(self, number, callees):
         body = "\n\t".join(self.statement(callees) for _ in range(self.dice.randrange(3, 8)))
-        return (f"static uint32_t __attribute__((noinline)) {self.name}_step{number}(struct driver *s, uint32_t word)\n{{\n\t{body}\n"
+        return (f"static uint32_t __attribute__((noinline)) "
+                f"{self.name}_step{number}(struct driver *s, uint32_t word)\n{{\n\t{body}\n"
                 f"\treturn word + s->{self.dice.choice(STATE)};\n}}\n")
 
     def source(self, others):
@@ -86,7 +90,8 @@ class Driver:
         # ahead of its own steps a driver knows only those of the drivers before it
         for number in range(self.steps):
             text += self.function(number, names[:number] + others or [f"{self.name}_steps[0]"])
-        return text + (f"static const step_function {self.name}_steps[{self.steps}] = {{{', '.join(names)}}};\n"
+        steps = f"static const step_function {self.name}_steps[{self.steps}]"
+        return text + (f"{steps} = {{{', '.join(names)}}};\n"
                        f"static const struct module {self.name} = {{\"{self.name}\", &{self.name}_state, "
                        f"{self.name}_steps, {self.steps}}};\n")
 
@@ -99,14 +104,15 @@ def source(prefix, seed, count):
         text += driver.source(dice.sample(known, min(3, len(known))))
         known += [f"{driver.name}_step{n}" for n in range(driver.steps)]
         drivers.append(driver.name)
-    return text + (f"const struct module *const modules[] = {{{', '.join('&' + name for name in drivers)}}};\n"
+    pointers = ", ".join(f"&{name}" for name in drivers)
+    return text + (f"const struct module *const modules[] = {{{pointers}}};\n"
                    f"const uint32_t module_count = {len(drivers)};\n")
 
 
 KINDS = {"%u": 0, "%i": 1, "%hu": 2, "%hi": 3, "%c": 4, "%*s": 5, "%.*s": 6}
 
 
-def parser(text, dice):
+def parser(text):
     """One command: what its arguments are, and the function that takes them."""
     name, *parameters = text.split()
     kinds = [KINDS[re.search(r"=(%.*)$", word).group(1)] for word in parameters]
@@ -124,8 +130,9 @@ def handler(name, count, dice):
     for number in range(1, count):
         lines.append(dice.choice([
             f"object->words[{number}] = arguments[{number}];",
-            f"if (arguments[{number}] > {dice.randrange(9, 9999)}u)\n\t\tstop_machine(\"{name.split('_')[-1].capitalize()} "
-            f"{dice.choice(FAULTS)}\");\n\tobject->words[{number}] = arguments[{number}] << {dice.randrange(1, 9)};",
+            f"if (arguments[{number}] > {dice.randrange(9, 9999)}u)\n"
+            f"\t\tstop_machine(\"{name.split('_')[-1].capitalize()} {dice.choice(FAULTS)}\");\n"
+            f"\tobject->words[{number}] = arguments[{number}] << {dice.randrange(1, 9)};",
             f"object->words[{number}] += timer_from_us(arguments[{number}]);"]))
     lines.append(dice.choice([
         f"object->kind = {dice.randrange(1, 99)};", "timer_add(object, object->words[1]);",
@@ -141,7 +148,7 @@ def commands(formats, sentences):
     for line in formats:
         name = line.split()[0]
         names.append(name)
-        _, table, record, count = parser(line, dice)
+        _, table, record, count = parser(line)
         text += handler(name, count, dice) + table + record
     index = ", ".join(f"&parser_{name}" for name in names)
     quoted = ", ".join(f'"{sentence}"' for sentence in sentences)

@@ -59,7 +59,8 @@ void systick_handler(void)
 	REGISTER(0x40020414) ^= 0x80;
 }
 
-static const char *const texts[] = {"Ready.", "Lamp on.", "Lamp off.", "Say again?", "Temperature rises", "Night mode"};
+static const char *const texts[] = { "Ready.", "Lamp on.", "Lamp off.", "Say again?",
+	"Temperature rises", "Night mode" };
 
 int main(void)
 {

@@ -82,7 +82,8 @@ def joined(memory):
     return start, bytes(result)
 
 
-READERS = {"hex": from_hex, "elf": from_elf, "dfu": from_dfuse, "uf2": from_uf2, "bin": lambda data: (None, data)}
+READERS = {"hex": from_hex, "elf": from_elf, "dfu": from_dfuse, "uf2": from_uf2,
+           "bin": lambda data: (None, data)}
 
 
 def flat(data, kind, packed):

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * From reset to main, in the order of Klipper's images: the vector table first, the reset handler late.
- * RAM_TOP, VECTORS and, by what the chip can do, VECTORS_TO_RAM, HAS_VTOR, RUN_FROM_RAM and IMAGE_DEF
- * come from the build; the names that begin with image_ from link.lds.in.
+ * From reset to main, in the order of Klipper's images: the vector table first, the reset handler
+ * late. RAM_TOP, VECTORS and, by what the chip can do, VECTORS_TO_RAM, HAS_VTOR, RUN_FROM_RAM and
+ * IMAGE_DEF come from the build; the names that begin with image_ from link.lds.in.
  */
 #include "firmware.h"
 
-extern uint32_t image_vectors[], image_ram_vectors[], image_data_source[], image_data[], image_data_end[],
-	image_bss[], image_bss_end[];
+extern uint32_t image_vectors[], image_ram_vectors[], image_data_source[], image_data[],
+	image_data_end[], image_bss[], image_bss_end[];
 
 void reset_handler(void);
 void default_handler(void);
@@ -25,14 +25,14 @@ __attribute__((section(".vectors"), used)) const handler vector_table[VECTORS] =
 };
 
 #ifdef IMAGE_DEF
-__attribute__((section(".image_def"), used)) const uint32_t image_def[] = {
-	0xffffded3, 0x10210142, 0x000001ff, 0, 0xab123579};
+__attribute__((section(".image_def"), used))
+const uint32_t image_def[] = { 0xffffded3, 0x10210142, 0x000001ff, 0, 0xab123579 };
 #endif
 
 #ifdef SIGNATURE
 /* Eight bytes that Klipper looks for in front of the reset handler. */
-__attribute__((section(".signature"), used, aligned(8))) const char signature[8] = {
-	'C', 'a', 'n', 'B', 'o', 'o', 't', '!'};
+__attribute__((section(".signature"), used, aligned(8)))
+const char signature[8] = { 'C', 'a', 'n', 'B', 'o', 'o', 't', '!' };
 #endif
 
 __attribute__((section(".reset_text"), naked, used)) void reset_handler(void)

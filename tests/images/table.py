@@ -35,7 +35,7 @@ class Chip:
     uart_base: int = 0x40013800
 
     def defines(self):
-        return [f"-DRAM_TOP={self.ram_top:#x}", f"-DCLOCK_FREQ={self.clock}u", f"-DUSB_BASE={self.usb_base:#x}",
+        return [f"-DCLOCK_FREQ={self.clock}u", f"-DUSB_BASE={self.usb_base:#x}",
                 f"-DCAN_BASE={self.can_base:#x}", f"-DUART_BASE={self.uart_base:#x}",
                 "-DHAS_VTOR" if self.vtor else "-DVECTORS_TO_RAM"]
 
@@ -59,7 +59,8 @@ CHIPS = {
                         crystal="PH0,PH1", usb_pins="PA11,PA12", usb_base=0x40040000),
 }
 
-CAN_PINS = {"rp2040": "gpio4,gpio5", "stm32f072xb": "PB8,PB9", "stm32f446xx": "PD0,PD1", "stm32g0b1xx": "PB0,PB1"}
+CAN_PINS = {"rp2040": "gpio4,gpio5", "stm32f072xb": "PB8,PB9", "stm32f446xx": "PD0,PD1",
+            "stm32g0b1xx": "PB0,PB1"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,6 +79,7 @@ class Program:
     boot2: bool = False
     embeds: str = ""
     appends: str = ""
+    app: str = "Klipper"
     info: typing.Optional[tuple] = None
 
     @property
@@ -148,6 +150,8 @@ PROGRAMS = {
     "klipper-stm32g0b1-can-8k-old": dataclasses.replace(G0, version=OLD),
     "klipper-stm32g0b1-can-8k-500k": dataclasses.replace(G0, bitrate=500000),
     "klipper-stm32g0b1-can-8k-otherpins": dataclasses.replace(G0, pins="PD12,PD13"),
+    # a vendor's: a version of his own, and no word of what it is
+    "klipper-stm32g0b1-can-8k-vendor": dataclasses.replace(G0, version="WIDGETOGRAPHER 5.1.0", app=""),
     "klipper-stm32g0b1-usb-8k": klipper("stm32g0b1xx", 8, "usb"),
     "klipper-stm32g0b1-usb-0": klipper("stm32g0b1xx", 0, "usb"),
     "klipper-stm32f446-bridge-32k": klipper("stm32f446xx", 32, "bridge"),
@@ -225,8 +229,9 @@ def pins(program):
 
 
 def applications(program):
-    return {"klipper": "Klipper", "katapult": "Katapult", "deployer": "Katapult deployer", "combined": "Klipper",
-            "plain": None, "binary-info": program.info and program.info[0]}[program.kind]
+    return {"klipper": "Klipper", "katapult": "Katapult", "deployer": "Katapult deployer",
+            "combined": "Klipper", "plain": None,
+            "binary-info": program.info and program.info[0]}[program.kind]
 
 
 def truth(name):
@@ -248,7 +253,7 @@ def truth(name):
         "clock": None, "link_address": None, "vectors_at": None, "stack_top": None, "runs_from": None,
         "transport": program.transport or None, "can_bitrate": None, "baud": None,
         "pins": {}, "initial_pins": None, "board": None, "url": None, "build_date": None, "sdk": None,
-        "description": None,
+        "description": None, "image_size": None, "reset_vector": None, "dictionary": None,
     }
     if program.mcu != "linux":
         line |= {"link_address": f"{program.link:#010x}", "vectors_at": f"{program.vectors_at:#010x}",
@@ -259,6 +264,8 @@ def truth(name):
         line |= {"clock": config["CLOCK_FREQ"], "can_bitrate": config.get("CANBUS_FREQUENCY"),
                  "baud": config.get("SERIAL_BAUD"), "pins": pins(program),
                  "initial_pins": config.get("INITIAL_PINS")}
+    if not program.app:  # to call it Klipper, which it is, is as good as to say nothing
+        del line["application"]
     if program.info:
         _, _, date, url, sdk, description, board = program.info
         line |= {"board": board, "url": url, "build_date": date, "sdk": sdk, "description": description}

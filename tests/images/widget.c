@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * A program that describes itself in the way of the pico-sdk's binary info: behind the vector table a
- * header between two markers, which points to a list of pointers to entries, and to a table of what is
- * copied to RAM. INFO_... come from the build.
+ * A program that describes itself in the way of the pico-sdk's binary info: behind the vector table
+ * a header between two markers, which points to a list of pointers to entries, and to a table of
+ * what is copied to RAM. INFO_... come from the build.
  */
 #include "firmware.h"
 
@@ -38,15 +38,17 @@ extern const void *const image_info[], *const image_info_end[];
 extern uint32_t image_end[];
 extern const uint32_t copy_table[];
 
-__attribute__((section(".copy_table"), used)) const uint32_t *const copy_table_words[] = {
-	image_data_source, image_data, image_data_end, 0};
+__attribute__((section(".copy_table"), used))
+const uint32_t *const copy_table_words[] = { image_data_source, image_data, image_data_end, 0 };
 
-__attribute__((section(".binary_info_header"), used)) const void *const info_header[] = {
-	(const void *)0x7188ebf2, image_info, image_info_end, copy_table_words, (const void *)0xe71aa390};
+__attribute__((section(".binary_info_header"), used))
+const void *const info_header[] = { (const void *)0x7188ebf2, image_info, image_info_end,
+	copy_table_words, (const void *)0xe71aa390 };
 
-#define ENTRY(name, key, text)                                                                       \
-	static const struct entry entry_##name = {ID_AND_STRING, TAG_RP, key, text};                  \
-	__attribute__((section(".binary_info"), used)) const void *const info_##name = &entry_##name;
+#define ENTRY(name, key, text)                                                         \
+	static const struct entry entry_##name = { ID_AND_STRING, TAG_RP, key, text }; \
+	__attribute__((section(".binary_info"), used)) const void *const info_##name = \
+		&entry_##name;
 
 ENTRY(boot2, 0x7f8882e1, "boot2_w25q080")
 ENTRY(board, 0xb63cffbb, INFO_BOARD)
@@ -59,15 +61,16 @@ ENTRY(description, 0xb6a07c19, INFO_DESCRIPTION)
 ENTRY(version, 0x11a9bc3a, INFO_VERSION)
 ENTRY(name, 0x02031c86, INFO_NAME)
 
-static const struct entry entry_end = {ID_AND_INT, TAG_RP, 0x68f465de, image_end};
+static const struct entry entry_end = { ID_AND_INT, TAG_RP, 0x68f465de, image_end };
 __attribute__((section(".binary_info"), used)) const void *const info_end = &entry_end;
 
-static const struct pins_entry entry_pins = {PINS_WITH_FUNCTION, TAG_RP, 1u | 2u << 3 | 0u << 7 | 1u << 12};
+static const struct pins_entry entry_pins = { PINS_WITH_FUNCTION, TAG_RP,
+	1u | 2u << 3 | 0u << 7 | 1u << 12 };
 __attribute__((section(".binary_info"), used)) const void *const info_pins = &entry_pins;
 
 #ifdef IMAGE_DEF
-__attribute__((section(".image_def"), used)) const uint32_t image_def[] = {
-	0xffffded3, 0x10210142, 0x000001ff, 0, 0xab123579};
+__attribute__((section(".image_def"), used))
+const uint32_t image_def[] = { 0xffffded3, 0x10210142, 0x000001ff, 0, 0xab123579 };
 #endif
 
 /* ---- start ---- */
