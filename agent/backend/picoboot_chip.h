@@ -47,3 +47,9 @@ int picoboot_find_size(
 
 /* Reads the start of the flash, once more when the ROM's abort seems to be latched. */
 int picoboot_read_head(struct picoboot_wire *wire, uint8_t *head, uint32_t length);
+
+/*
+ * Is the program that would start Katapult? Looks right before the code that `reset`, the second
+ * word of its vector table, leads to, and notes a boot loader if so. 0, or an error of the wire.
+ */
+int picoboot_find_katapult(struct picoboot_wire *wire, uint32_t reset, struct board_facts *facts);

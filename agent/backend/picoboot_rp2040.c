@@ -90,12 +90,12 @@ static int look(struct picoboot_wire *wire, struct board_facts *facts)
 	if (r == 0 && rp2040_boot2_is_valid(head)) /* blank pages resemble each other */
 		r = picoboot_find_size(wire, head, RP2040_FLASH_END - RP2040_FLASH_START,
 			&facts->flash_size_bytes);
-	if (r == 0)
-		r = find_id(wire, facts->unique_id);
 	if (r < 0)
 		return r;
 	facts->content = judge_content(head, facts->flash_size_bytes);
-	return 0;
+	if (facts->content == CONTENT_BOOTABLE)
+		r = picoboot_find_katapult(wire, read_u32(head + RP2040_BOOT2_BYTES + 4), facts);
+	return r < 0 ? r : find_id(wire, facts->unique_id);
 }
 
 static int find_head(const struct image *image, struct flash_head *ret)

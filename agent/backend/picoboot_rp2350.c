@@ -136,6 +136,8 @@ static int look_at_flash(struct picoboot_wire *wire, uint32_t most, struct board
 		facts->flash_size_bytes = most; /* somebody has stated it */
 	else if (facts->content == CONTENT_BOOTABLE && !flash_is_blank(head, FLASH_PAGE_BYTES))
 		r = picoboot_find_size(wire, head, most, &facts->flash_size_bytes);
+	if (r == 0 && facts->content == CONTENT_BOOTABLE)
+		r = picoboot_find_katapult(wire, read_u32(head + 4), facts);
 	return r;
 }
 

@@ -144,7 +144,9 @@ void described_board_adopt(struct described_board *board, const cJSON *explanati
 	int chip = chip_from_name(json_text(explanation, "chip"));
 	facts->chip = chip < 0 ? CHIP_UNKNOWN : (enum chip)chip;
 	facts->flash_size_bytes = (uint64_t)json_number(explanation, "flash_size_bytes");
-	facts->is_partitioned = json_flag(explanation, "partitioned");
+	int bootloader = bootloader_from_name(json_text(explanation, "bootloader"));
+	facts->bootloader = bootloader < 0 ? BOOTLOADER_UNKNOWN : (enum bootloader)bootloader;
+	facts->bootloader_end = (uint32_t)json_number(explanation, "bootloader_end");
 	facts->reach = mode_from_name(json_text(explanation, "mode")) < 0 ? TRANSPORT_UNKNOWN
 									  : TRANSPORT_USB;
 }

@@ -81,6 +81,14 @@ static int put_facts(sd_bus_message *message, const struct board_facts *facts)
 	TRY(bus_put_number(message, "flash_size_bytes", facts->flash_size_bytes));
 	if (*facts->unique_id)
 		TRY(bus_put_string(message, "unique_id", facts->unique_id));
+	if (facts->is_partitioned)
+		TRY(bus_put_bool(message, "partitioned", true));
+	if (facts->has_application_start)
+		TRY(bus_put_number(message, "application_start", facts->application_start));
+	if (facts->bootloader != BOOTLOADER_UNKNOWN)
+		TRY(bus_put_string(message, "bootloader", bootloader_name(facts->bootloader)));
+	if (facts->bootloader_end > 0)
+		TRY(bus_put_number(message, "bootloader_end", facts->bootloader_end));
 	return bus_put_string(message, "flash_content", content_name(facts->content));
 }
 

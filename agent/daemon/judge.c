@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The judgement; see judge.h. */
 #include <errno.h>
+#include <inttypes.h>
 
 #include "base/names.h"
 #include "base/text.h"
@@ -35,6 +36,21 @@ static void take_application_start(struct board_facts *known, bool is_stated, ui
 	known->application_start = stated;
 }
 
+/* What the ROM of an RP2 chip starts lies at the start of the flash. */
+static int judge_way(const struct policy_rule *rule, const struct board_facts *known,
+	const struct device *device, struct reasons *reasons)
+{
+	bool is_rom = device->mode == MODE_RP2040_BOOT || device->mode == MODE_RP2350_BOOT;
+	if (!is_rom || !known->has_application_start ||
+		known->application_start == chip_memory(CHIP_RP2040)->flash.start)
+		return 0;
+	return reasons_add(reasons, REASON_UNSUPPORTED,
+		"rule \"%s\" is for a board that starts its application at 0x%08" PRIx32
+		", behind a boot loader, and in this boot mode plugflash writes whole boards only: "
+		"flash it through its boot loader, or take application_start out of the policy",
+		rule->name, known->application_start);
+}
+
 /* What the policy states fills what the probe could not see; it never overrides it. */
 static struct board_facts with_policy(const struct board_facts *facts, const struct device *device,
 	const struct policy *policy, const struct policy_rule *rule)
@@ -65,7 +81,7 @@ static int judge_image(const struct policy *policy, struct store *store,
 	/* Why there is no image stands in the reasons. */
 	judgement->image_path = TAKE_PTR(firmware.path);
 	judgement->image = TAKE_PTR(firmware.image);
-	return 0;
+	return judge_way(rule, &known, device, &judgement->reasons);
 }
 
 static int explain_unknown(const struct policy *policy, const struct device *device,

@@ -9,6 +9,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define KATAPULT_SIGNATURE_BYTES 8u
+
+/* The letters, right before the code that a reset vector leads to. */
+bool katapult_is_signature(const uint8_t bytes[KATAPULT_SIGNATURE_BYTES]);
+
 /* Does an image linked at `base`, with its vector table `vectors` bytes in, begin with Katapult? */
 bool katapult_starts(const uint8_t *data, size_t length, uint32_t base, uint32_t vectors);
 

@@ -8,7 +8,7 @@
 #include "base/text.h"
 #include "model/wire.h"
 
-#define WIRE_VERSION 2
+#define WIRE_VERSION 3
 
 /* ---- encode ------------------------------------------------------------------------------ */
 
@@ -41,6 +41,8 @@ static void put_evidence(struct buffer *buffer, const struct board_facts *facts)
 	buffer_put_string(buffer, facts->unique_id);
 	buffer_put_u8(buffer, facts->is_partitioned);
 	buffer_put_u8(buffer, facts->refusals);
+	buffer_put_u8(buffer, (uint8_t)facts->bootloader);
+	buffer_put_u32(buffer, facts->bootloader_end);
 }
 
 static void put_outcome(struct buffer *buffer, const struct wire_outcome *outcome)
@@ -134,6 +136,8 @@ static bool take_evidence(struct cursor *cursor, struct board_facts *facts)
 	cursor_string(cursor, facts->unique_id, sizeof(facts->unique_id));
 	facts->is_partitioned = take_bool(cursor);
 	facts->refusals = (uint8_t)take_enum(cursor, _REFUSES_ALL + 1);
+	facts->bootloader = take_enum(cursor, _BOOTLOADER_MAX);
+	facts->bootloader_end = cursor_u32(cursor);
 	return board_id_is_valid(facts->unique_id);
 }
 
