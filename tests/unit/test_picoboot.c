@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/bytes.h"
 #include "unit/make_image.h"
 
 #define KLIPPER_BYTES 45000u
@@ -76,6 +77,26 @@ static void a_probe_tells_size_and_content(void **unused)
 		assert_int_equal(visit.facts.flash_size_bytes, size);
 		assert_int_equal(visit.facts.content, CONTENT_BOOTABLE);
 		assert_int_equal(visit.facts.rom_revision, 1);
+	}
+}
+
+/* The letters lie right before the code that the reset vector leads to, also over a page's edge. */
+static void a_probe_sees_katapult(void **unused)
+{
+	(void)unused;
+	static const uint32_t codes[] = { 0x108, 0xa00, 0xa04 };
+	for (size_t i = 0; i <= ELEMENTSOF(codes); i++) {
+		_cleanup_(freep) uint8_t *bytes = make_bin(8192, 7);
+		bool is_there = i < ELEMENTSOF(codes);
+		write_u32(bytes + 260, STORY_START + (is_there ? codes[i] : 0xa00) + 1);
+		if (is_there)
+			memcpy(bytes + codes[i] - 8, "CanBoot!", 8);
+		struct rp2040_options options = { .image = bytes, .image_bytes = 8192 };
+		_cleanup_(story_freep) struct story *story = story_new(&options, KLIPPER_BYTES, 7);
+		struct visit visit = story_visit(story, false);
+		assert_int_equal(visit.facts.bootloader,
+			is_there ? BOOTLOADER_KATAPULT : BOOTLOADER_UNKNOWN);
+		assert_int_equal(visit.facts.bootloader_end, is_there ? STORY_START + 0x4000 : 0);
 	}
 }
 
@@ -527,6 +548,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_blank_board_is_flashed),
 		cmocka_unit_test(a_probe_tells_size_and_content),
+		cmocka_unit_test(a_probe_sees_katapult),
 		cmocka_unit_test(noise_is_no_application),
 		cmocka_unit_test(an_identical_image_is_only_read),
 		cmocka_unit_test(force_rewrites_what_is_identical),
