@@ -84,7 +84,7 @@ static void a_probe_tells_size_and_content(void **unused)
 static void a_probe_sees_katapult(void **unused)
 {
 	(void)unused;
-	static const uint32_t codes[] = { 0x108, 0xa00, 0xa04 };
+	static const uint32_t codes[] = { 0x1a8, 0xa00, 0xa04 };
 	for (size_t i = 0; i <= ELEMENTSOF(codes); i++) {
 		_cleanup_(freep) uint8_t *bytes = make_bin(8192, 7);
 		bool is_there = i < ELEMENTSOF(codes);
