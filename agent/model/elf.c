@@ -200,9 +200,10 @@ static int check_segments(const struct elf *elf)
 
 /* ---- programs for Linux ------------------------------------------------------------------ */
 
+/* What wraps is more than there is. */
 static size_t padded(uint32_t length)
 {
-	return ((size_t)length + 3) & ~(size_t)3;
+	return length > UINT32_MAX - 3 ? SIZE_MAX : ((size_t)length + 3) & ~(size_t)3;
 }
 
 /* The C library leaves a note in what is linked to it, also when all of it is inside. */

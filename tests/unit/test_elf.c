@@ -249,7 +249,10 @@ static void a_note_of_the_c_library_proves_linux(void **state)
 	expect_accepted(table, file.bytes, file.length, FORMAT_ELF);
 	assert_false(table->image->is_linux_program);
 	write_u32(note + 52, 0);
-	write_u32(note, 0xFFFFFFFF); /* what makes no sense proves nothing */
+	write_u32(note + 40, 0xFFFFFFFD); /* what makes no sense proves nothing */
+	expect_accepted(table, file.bytes, file.length, FORMAT_ELF);
+	assert_false(table->image->is_linux_program);
+	write_u32(note, 0xFFFFFFFF);
 	expect_accepted(table, file.bytes, file.length, FORMAT_ELF);
 	assert_false(table->image->is_linux_program);
 }
