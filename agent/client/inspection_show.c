@@ -209,13 +209,18 @@ static void show_verdict(const struct output *output, const cJSON *answer)
 	const char *board = json_text(answer, "board_text");
 	put_label(output, "verdict");
 	if (json_flag(answer, "fits")) {
-		output_tinted(output, TINT_GOOD, "fits %s\n", board);
+		output_tinted(output, TINT_GOOD, "fits %s", board);
+		fputs(json_number(answer, "board_flash_bytes") > 0 ? "\n"
+								   : ", if that has flash enough\n",
+			output->stream);
 		return;
 	}
 	if (*board)
 		output_tinted(output, TINT_BAD, "does not fit %s\n", board);
 	else
-		output_tinted(output, TINT_BAD, "is no firmware that can be used\n");
+		output_tinted(output, TINT_BAD, "%s\n",
+			*json_text(answer, "format") ? "cannot be judged without a board"
+						     : "is no firmware that can be used");
 	const cJSON *reason;
 	cJSON_ArrayForEach(reason, json_list(answer, "reasons"))
 	{

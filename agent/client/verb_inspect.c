@@ -39,18 +39,13 @@ static struct board_facts board_meant(const struct image *image, const struct im
 
 static char *board_text(const struct board_facts *facts)
 {
-	_cleanup_(freep) char *text =
-		text_format("%s %s", chip_article(facts->chip), chip_name(facts->chip));
-	if (!text)
-		return NULL;
-	if (facts->has_application_start &&
-		text_append(&text, " that starts its application at 0x%08" PRIx32,
-			facts->application_start) < 0)
-		return NULL;
-	if (facts->flash_size_bytes == 0 && facts->chip != CHIP_LINUX &&
-		text_append(&text, ", if that has flash enough") < 0)
-		return NULL;
-	return TAKE_PTR(text);
+	const char *article = chip_article(facts->chip), *name = chip_name(facts->chip);
+	if (facts->chip == CHIP_LINUX)
+		return text_format("the computer itself");
+	if (!facts->has_application_start)
+		return text_format("%s %s", article, name);
+	return text_format("%s %s that starts its application at 0x%08" PRIx32, article, name,
+		facts->application_start);
 }
 
 static int adopt_present(const char *place, struct described_board *board, struct problem *problem)
@@ -99,6 +94,9 @@ static int judge_image(const struct image *image, const struct image_facts *says
 		return -ENOMEM;
 	TRY(json_put_text(answer, "board", chip_name(facts.chip)));
 	TRY(json_put_text(answer, "board_text", board));
+	if (facts.flash_size_bytes > 0)
+		TRY(json_put(answer, "board_flash_bytes",
+			cJSON_CreateNumber((double)facts.flash_size_bytes)));
 	return fitness_judge(image, says, &facts, NULL, reasons);
 }
 
@@ -169,10 +167,9 @@ int verb_inspect(struct request *request)
 	int answer = EXIT_YES;
 	for (size_t i = 0; i < request->argument_count; i++) {
 		int r = inspect_one(request, request->arguments[i], wanted ? &board.facts : NULL);
-		if (r < 0)
-			return r;
-		if (r == EXIT_NO)
-			answer = EXIT_NO;
+		/* A file that cannot be read keeps nobody from looking at the others. */
+		if (r < 0 || (r == EXIT_NO && answer == EXIT_YES))
+			answer = r;
 		if (!request->json && i + 1 < request->argument_count)
 			fputc('\n', request->output->stream);
 	}
