@@ -10,6 +10,7 @@
 #define IDENT_BYTES    16u
 #define HEADER_BYTES   52u /* of 32 bits */
 #define HEADER64_BYTES 64u
+#define SECTION_BYTES  40u
 #define SEGMENTS_MAX   256u /* linkers make some three to twelve */
 
 #define AGAIN ": the file is damaged, copy or build it again"
@@ -20,6 +21,7 @@ enum { ABI_LINUX = 3 };
 enum { TYPE_OBJECT = 1, TYPE_PROGRAM = 2, TYPE_MOVABLE = 3, TYPE_CORE = 4 };
 enum { MACHINE_X86 = 3, MACHINE_ARM = 40, MACHINE_RISCV = 243 };
 enum { SEGMENT_LOAD = 1, SEGMENT_DYNAMIC = 2, SEGMENT_INTERPRETER = 3, SEGMENT_NOTE = 4 };
+enum { SECTION_EMPTY = 8, SECTION_LOADED = 2 }; /* a type, a flag */
 enum { NOTE_ABI = 1, NOTE_ABI_LINUX = 0 };
 
 struct table {
@@ -277,17 +279,49 @@ static int check_machine(const struct elf *elf)
 		elf->machine, name));
 }
 
+/* Where, in the file, the first section begins that is loaded with this segment; 0: none is. */
+static uint64_t first_section(const struct elf *elf, const struct segment *segment)
+{
+	uint64_t first = 0, end = segment->offset + segment->length;
+	if (elf->sections.offset == 0 || elf->sections.entry_bytes != SECTION_BYTES)
+		return 0;
+	for (uint16_t i = 0; i < elf->sections.count; i++) {
+		const uint8_t *bytes = elf->data + elf->sections.offset + (size_t)i * SECTION_BYTES;
+		uint32_t type = read_u32(bytes + 4), flags = read_u32(bytes + 8);
+		uint32_t offset = read_u32(bytes + 16), length = read_u32(bytes + 20);
+		bool is_stored = flags & SECTION_LOADED && type != SECTION_EMPTY && length > 0;
+		if (is_stored && offset >= segment->offset && offset < end &&
+			(first == 0 || offset < first))
+			first = offset;
+	}
+	return first >= HEADER_BYTES ? first : 0;
+}
+
+/*
+ * Linkers with large pages let a segment begin with the file's own header when the code does not
+ * begin on a page. It is no part of the firmware, and on the board it would overwrite a boot
+ * loader: what the sections say is taken then, as objcopy does.
+ */
+static bool leave_header_out(const struct elf *elf, struct segment *segment)
+{
+	uint64_t first = first_section(elf, segment);
+	if (first == 0)
+		return false;
+	segment->address += first - segment->offset;
+	segment->length -= first - segment->offset;
+	segment->offset = first;
+	return true;
+}
+
 static int take_segment(
-	const struct elf *elf, const struct segment *segment, struct image_builder *builder)
+	const struct elf *elf, struct segment *segment, struct image_builder *builder)
 {
 	if (segment->length > UINT32_MAX - segment->address)
 		return reject(reasons_add(elf->reasons, REASON_IMAGE_INCONSISTENT,
 			"the ELF file puts %" PRIu64 " bytes at 0x%08" PRIx64
 			", past the end of the address space" AGAIN,
 			segment->length, segment->address));
-	/* Linkers do so when the code does not begin on a page of theirs; what else is on that page
-	 * on the board would be overwritten. */
-	if (segment->offset < HEADER_BYTES)
+	if (segment->offset < HEADER_BYTES && !leave_header_out(elf, segment))
 		return reject(reasons_add(elf->reasons, REASON_IMAGE_INCONSISTENT,
 			"the ELF file would put its own header into the flash, at 0x%08" PRIx64
 			", in front of the code: link it with -Wl,-n, or use the .bin, .hex or "

@@ -134,6 +134,36 @@ static void its_own_header_is_no_content(void **state)
 	expect_bad(*state, &file, REASON_IMAGE_INCONSISTENT, "its own header into the flash");
 }
 
+/* What a linker with large pages makes of code that does not begin on one of them. */
+static void sections_tell_the_header_from_the_code(void **state)
+{
+	struct table *table = *state;
+	struct file file = two_segments();
+	uint8_t *segment = file.bytes + SEGMENT(0);
+	uint32_t code = read_u32(segment + OFFSET), length = read_u32(segment + LENGTH);
+	uint32_t address = read_u32(segment + STORED_AT);
+	write_u32(segment + OFFSET, 0);
+	write_u32(segment + STORED_AT, address - code);
+	write_u32(segment + LENGTH, length + code);
+	write_u32(segment + MEMORY, length + code);
+
+	uint8_t *section = file.bytes + file.length;
+	memset(section, 0, 2 * 40);
+	write_u32(section + 40 + 4, 1); /* the second one: bits of the program, */
+	write_u32(section + 40 + 8, 2); /* loaded, */
+	write_u32(section + 40 + 16, code); /* from here on, */
+	write_u32(section + 40 + 20, length); /* as many */
+	write_u32(file.bytes + SECTIONS, (uint32_t)file.length);
+	write_u16(file.bytes + SECTION_SIZE, 40);
+	write_u16(file.bytes + SECTION_COUNT, 2);
+	file.length += 2 * 40;
+	expect_accepted(table, file.bytes, file.length, FORMAT_ELF);
+	expect_segment(table, 1, address, file.bytes + code, length);
+
+	write_u32(section + 40 + 8, 0); /* not loaded: nothing says where the code begins */
+	expect_bad(table, &file, REASON_IMAGE_INCONSISTENT, "its own header into the flash");
+}
+
 static void cut_anywhere_it_is_truncated(void **state)
 {
 	struct table *table = *state;
@@ -312,6 +342,7 @@ int main(void)
 		STORY(an_address_that_would_wrap_is_refused),
 		STORY(a_segment_may_not_be_larger_than_in_memory),
 		STORY(its_own_header_is_no_content),
+		STORY(sections_tell_the_header_from_the_code),
 		STORY(cut_anywhere_it_is_truncated),
 		STORY(headers_that_lie_are_refused),
 		STORY(a_big_endian_file_is_for_no_board),
