@@ -12,16 +12,24 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t length);
 
-/* Every byte of a segment that is loaded is in the image, at the address where it is stored. */
-static void check_segment(const struct image *image, const uint8_t *data, const uint8_t *header)
+#define HEADER_BYTES 52u
+
+/*
+ * Every byte of a segment that is loaded is in the image, at the address where it is stored, but
+ * for the file's own header and what may follow it. Returns how many bytes that are.
+ */
+static uint64_t check_segment(const struct image *image, const uint8_t *data, const uint8_t *header)
 {
-	uint32_t length = read_u32(header + 16);
+	uint32_t offset = read_u32(header + 4), length = read_u32(header + 16);
 	if (read_u32(header) != 1 || length == 0)
-		return;
+		return 0;
 	_cleanup_(freep) uint8_t *copy = malloc(length);
 	must(copy != NULL);
-	must(image_copy(image, read_u32(header + 12), length, copy) == length);
-	must(memcmp(copy, data + read_u32(header + 4), length) == 0);
+	memcpy(copy, data + offset, length);
+	size_t copied = image_copy(image, read_u32(header + 12), length, copy);
+	must(copied > 0 && memcmp(copy, data + offset, length) == 0);
+	must(offset < HEADER_BYTES ? copied <= offset + length - HEADER_BYTES : copied == length);
+	return copied;
 }
 
 static void check_firmware(const struct image *image, const uint8_t *data)
@@ -31,8 +39,7 @@ static void check_firmware(const struct image *image, const uint8_t *data)
 	must(data[4] == 1 && data[5] == 1 && image->has_address);
 	for (unsigned i = 0; i < read_u16(data + 44); i++) {
 		const uint8_t *header = headers + 32 * i;
-		check_segment(image, data, header);
-		loaded += read_u32(header) == 1 ? read_u32(header + 16) : 0;
+		loaded += check_segment(image, data, header);
 	}
 	must(loaded == image->byte_count); /* nothing else, and nothing twice */
 }
