@@ -232,12 +232,13 @@ static int see_file(struct store *store, size_t known, char *path, const struct 
 {
 	_cleanup_(freep) char *owned = path;
 	struct store_entry *entry = find_entry(store, known, owned);
-	if (!entry && store->count >= FILES_MAX)
+	if (store->seen >= FILES_MAX && !(entry && entry->is_seen))
 		return -E2BIG;
 	if (!entry)
 		entry = add_entry(store, &owned);
 	if (!entry)
 		return -ENOMEM;
+	store->seen += !entry->is_seen;
 	entry->is_seen = true;
 	if (entry->is_settled && is_unchanged(&entry->status, status) &&
 		!guard_is_being_written(store->guard, entry->path))
@@ -330,6 +331,7 @@ int store_look(struct store *store, const struct policy *policy, const struct st
 	const struct visit visit = { .store = store, .known = store->count, .reads = true };
 	for (size_t i = 0; i < store->count; i++)
 		store->entries[i].is_seen = false;
+	store->seen = 0;
 	guard_listen(store->guard);
 	int r = walk_all(&visit, policy);
 	drop_unseen(store);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * What the parts of the store share; nobody else includes this. store.c finds what a rule means,
- * store_index.c remembers what files hold, store_guard.c says which may be trusted.
+ * What the parts of the store share; nobody else includes this. store_choose.c finds what a rule
+ * means, store_index.c remembers what files hold, store_guard.c says which may be trusted.
  */
 #include <glob.h>
 
@@ -40,6 +40,7 @@ struct store {
 	struct guard *guard;
 	struct store_entry *entries; /* in the order of their paths */
 	size_t count;
+	size_t seen; /* in this look */
 	size_t allocated;
 };
 
