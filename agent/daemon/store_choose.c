@@ -9,6 +9,11 @@
 #include "model/fitness.h"
 #include "model/version.h"
 
+/* What UF2 fills up. */
+#define PAGE 256u
+/* No build has more; what has is compared as it is. */
+#define SEGMENTS_COMPARED 16
+
 /* The files that come into question, by path and, where it is known, by what they say. */
 struct candidate {
 	const char *path;
@@ -178,6 +183,43 @@ static int refuse_tie(
 		    : -ENOMEM;
 }
 
+/* A page in which both say something, and where only one does it is padding. */
+static bool is_same_page(const struct image *one, const struct image *other, uint32_t address)
+{
+	static const uint8_t paddings[] = { 0x00, 0xff };
+	uint8_t left[PAGE], right[PAGE];
+	for (size_t i = 0; i < ELEMENTSOF(paddings); i++) {
+		memset(left, paddings[i], PAGE);
+		memset(right, paddings[i], PAGE);
+		if (image_copy(one, address, PAGE, left) > 0 &&
+			image_copy(other, address, PAGE, right) > 0 &&
+			memcmp(left, right, PAGE) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool holds(const struct image *image, const struct image *other)
+{
+	for (size_t i = 0; i < other->segment_count; i++) {
+		const struct image_segment *segment = &other->segments[i];
+		uint64_t end = (uint64_t)segment->address + segment->length;
+		for (uint64_t at = segment->address & ~(PAGE - 1); at < end; at += PAGE)
+			if (!is_same_page(image, other, (uint32_t)at))
+				return false;
+	}
+	return true;
+}
+
+/* One build in two formats: UF2 fills the last page up, a .bin the holes of an ELF. */
+static bool is_same_firmware(const struct image *one, const struct image *other)
+{
+	if (memcmp(&one->digest, &other->digest, sizeof(struct digest)) == 0)
+		return true;
+	return one->segment_count <= SEGMENTS_COMPARED &&
+	       other->segment_count <= SEGMENTS_COMPARED && holds(one, other) && holds(other, one);
+}
+
 /* Does any other one fit of which nobody can say that it is older? */
 static int refuse_rivals(const struct choice *choice, const struct candidate *chosen,
 	const struct firmware *firmware)
@@ -191,8 +233,7 @@ static int refuse_rivals(const struct choice *choice, const struct candidate *ch
 		int r = try_file(choice, rival->path, &reasons, &other);
 		if (r < 0)
 			return r;
-		if (r == 0 && memcmp(&other.image->digest, &firmware->image->digest,
-				      sizeof(struct digest)) != 0)
+		if (r == 0 && !is_same_firmware(firmware->image, other.image))
 			return refuse_tie(choice, chosen, rival);
 	}
 	return 0;

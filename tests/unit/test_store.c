@@ -138,6 +138,39 @@ STORY(equal_content_is_one_firmware, "auto")
 	expect_choice(shelf, "a.uf2");
 }
 
+/* UF2 fills its last page up; what is built lies beside it in other formats. */
+STORY(padding_makes_no_other_firmware, "auto")
+{
+	const uint32_t length = SHELF_IMAGE_BYTES - 57;
+	_cleanup_(freep) uint8_t *bytes = make_widget("1.0", 1);
+	const struct made_segment whole = { 0x10000000, bytes, length };
+	size_t file_length;
+	_cleanup_(freep) uint8_t *uf2 =
+		make_uf2(bytes, length, 0x10000000, MADE_FAMILY_RP2040, &file_length);
+	shelf_put(shelf, "widget.uf2", uf2, file_length);
+	_cleanup_(freep) uint8_t *elf = make_elf(&whole, 1, &file_length);
+	shelf_put(shelf, "widget.elf", elf, file_length);
+	shelf_put(shelf, "widget.bin", bytes, length);
+	expect_choice(shelf, "widget.bin");
+	memset(bytes + length, 0xff, 57);
+	shelf_put(shelf, "widget.bin", bytes, SHELF_IMAGE_BYTES);
+	expect_no_choice(shelf, REASON_IMAGE_AMBIGUOUS, "widget.bin (1.0) and ");
+}
+
+STORY(more_than_padding_makes_another_firmware, "auto")
+{
+	_cleanup_(freep) uint8_t *bytes = make_widget("1.0", 1);
+	memset(bytes + SHELF_IMAGE_BYTES - 512, 0, 512);
+	shelf_put(shelf, "a.bin", bytes, SHELF_IMAGE_BYTES);
+	shelf_put(shelf, "b.bin", bytes, SHELF_IMAGE_BYTES - 512);
+	expect_no_choice(shelf, REASON_IMAGE_AMBIGUOUS, "b.bin (1.0)");
+	shelf_put(shelf, "b.bin", bytes, SHELF_IMAGE_BYTES - 100);
+	expect_choice(shelf, "a.bin");
+	bytes[SHELF_IMAGE_BYTES - 600] ^= 1;
+	shelf_put(shelf, "b.bin", bytes, SHELF_IMAGE_BYTES - 100);
+	expect_no_choice(shelf, REASON_IMAGE_AMBIGUOUS, "b.bin (1.0)");
+}
+
 STORY(a_tie_is_refused_and_names_both, "auto")
 {
 	shelf_put_widget(shelf, "one.bin", "1.0", 1);
@@ -349,6 +382,8 @@ int main(void)
 		cmocka_unit_test(auto_passes_over_a_newer_one_that_would_not_start),
 		cmocka_unit_test(auto_heeds_what_the_rule_expects),
 		cmocka_unit_test(equal_content_is_one_firmware),
+		cmocka_unit_test(padding_makes_no_other_firmware),
+		cmocka_unit_test(more_than_padding_makes_another_firmware),
 		cmocka_unit_test(a_tie_is_refused_and_names_both),
 		cmocka_unit_test(versions_without_an_order_are_a_tie),
 		cmocka_unit_test(a_rival_that_does_not_fit_makes_no_tie),
