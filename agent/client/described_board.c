@@ -6,20 +6,21 @@
 #include "base/text.h"
 #include "client/described_board.h"
 
-/* A whole number, hexadecimal with 0x, with K or M behind it where `units` says so. */
-static bool take_number(const char *text, bool units, uint64_t most, uint64_t *ret)
+/* A whole number, hexadecimal with 0x, with K (so many) or M (K times K) behind it unless K is 1.
+ */
+static bool take_number(const char *text, unsigned kilo, uint64_t most, uint64_t *ret)
 {
 	char *end;
 	if (text[0] < '0' || text[0] > '9')
 		return false;
 	errno = 0;
 	unsigned long long value = strtoull(text, &end, text[1] == 'x' ? 16 : 10);
-	unsigned shift = units && *end == 'K' ? 10 : units && *end == 'M' ? 20 : 0;
-	if (shift > 0)
+	uint64_t unit = *end == 'K' ? kilo : *end == 'M' ? (uint64_t)kilo * kilo : 1;
+	if (unit > 1)
 		end++;
-	if (errno != 0 || *end != '\0' || value == 0 || value > most >> shift)
+	if (errno != 0 || *end != '\0' || value == 0 || value > most / unit)
 		return false;
-	*ret = (uint64_t)value << shift;
+	*ret = (uint64_t)value * unit;
 	return true;
 }
 
@@ -35,7 +36,7 @@ static bool take_chip(struct described_board *board, const char *text)
 static bool take_base(struct described_board *board, const char *text)
 {
 	uint64_t base = 0;
-	if (!text_equal(text, "0") && !take_number(text, false, UINT32_MAX, &base))
+	if (!text_equal(text, "0") && !take_number(text, 1, UINT32_MAX, &base))
 		return false;
 	board->facts.has_application_start = true;
 	board->facts.application_start = (uint32_t)base;
@@ -44,7 +45,7 @@ static bool take_base(struct described_board *board, const char *text)
 
 static bool take_flash(struct described_board *board, const char *text)
 {
-	return take_number(text, true, 16u << 20, &board->facts.flash_size_bytes);
+	return take_number(text, 1024, 16u << 20, &board->facts.flash_size_bytes);
 }
 
 static bool take_transport(struct described_board *board, const char *text)
@@ -58,7 +59,7 @@ static bool take_transport(struct described_board *board, const char *text)
 static bool take_can(struct described_board *board, const char *text)
 {
 	uint64_t bitrate;
-	if (!take_number(text, true, 8000000, &bitrate))
+	if (!take_number(text, 1000, 8000000, &bitrate))
 		return false;
 	board->facts.can_bitrate = (uint32_t)bitrate;
 	if (board->facts.reach == TRANSPORT_UNKNOWN)
@@ -147,6 +148,11 @@ void described_board_adopt(struct described_board *board, const cJSON *explanati
 	int bootloader = bootloader_from_name(json_text(explanation, "bootloader"));
 	facts->bootloader = bootloader < 0 ? BOOTLOADER_UNKNOWN : (enum bootloader)bootloader;
 	facts->bootloader_end = (uint32_t)json_number(explanation, "bootloader_end");
+	facts->is_partitioned = json_flag(explanation, "partitioned");
+	facts->refusals =
+		(uint8_t)((json_flag(explanation, "refuses_unsigned") ? REFUSES_UNSIGNED : 0) |
+			  (json_flag(explanation, "refuses_arm") ? REFUSES_ARM : 0) |
+			  (json_flag(explanation, "refuses_riscv") ? REFUSES_RISCV : 0));
 	facts->reach = mode_from_name(json_text(explanation, "mode")) < 0 ? TRANSPORT_UNKNOWN
 									  : TRANSPORT_USB;
 }

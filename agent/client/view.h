@@ -29,6 +29,9 @@ void view_boards(const struct output *output, const cJSON *devices);
 void view_history(const struct output *output, const cJSON *jobs);
 void view_job_record(const struct output *output, const cJSON *job);
 
+/* What the firmware directories hold. */
+void view_firmware(const struct output *output, const cJSON *files);
+
 /* "2026-11-23 14:05:12" of microseconds since 1970, a new string; "" for 0. */
 char *view_time(double realtime_usec) _must_check_;
 

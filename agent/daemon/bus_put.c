@@ -74,15 +74,28 @@ int bus_put_device(sd_bus_message *message, const struct device *device)
 	return sd_bus_message_close_container(message);
 }
 
-static int put_facts(sd_bus_message *message, const struct board_facts *facts)
+/* What an RP2350 keeps for itself, and says only where it is so. */
+static int put_obstacles(sd_bus_message *message, const struct board_facts *facts)
+{
+	if (facts->is_partitioned)
+		TRY(bus_put_bool(message, "partitioned", true));
+	if (facts->refusals & REFUSES_UNSIGNED)
+		TRY(bus_put_bool(message, "refuses_unsigned", true));
+	if (facts->refusals & REFUSES_ARM)
+		TRY(bus_put_bool(message, "refuses_arm", true));
+	if (facts->refusals & REFUSES_RISCV)
+		TRY(bus_put_bool(message, "refuses_riscv", true));
+	return 0;
+}
+
+int bus_put_facts(sd_bus_message *message, const struct board_facts *facts)
 {
 	TRY(bus_put_string(message, "chip", chip_name(facts->chip)));
 	TRY(bus_put_number(message, "rom_revision", facts->rom_revision));
 	TRY(bus_put_number(message, "flash_size_bytes", facts->flash_size_bytes));
 	if (*facts->unique_id)
 		TRY(bus_put_string(message, "unique_id", facts->unique_id));
-	if (facts->is_partitioned)
-		TRY(bus_put_bool(message, "partitioned", true));
+	TRY(put_obstacles(message, facts));
 	if (facts->has_application_start)
 		TRY(bus_put_number(message, "application_start", facts->application_start));
 	if (facts->bootloader != BOOTLOADER_UNKNOWN)
@@ -136,7 +149,7 @@ int bus_put_job(sd_bus_message *message, const struct job *job)
 	if (job->has_image)
 		TRY(put_digest(message, &job->digest));
 	if (job->has_facts)
-		TRY(put_facts(message, &job->facts));
+		TRY(bus_put_facts(message, &job->facts));
 	TRY(bus_put_string(message, "phase", phase_name(job->phase)));
 	TRY(bus_put_number(message, "done_bytes", job->done_bytes));
 	TRY(bus_put_number(message, "total_bytes", job->total_bytes));
@@ -277,7 +290,7 @@ int bus_put_explanation(sd_bus_message *message, const struct policy *policy,
 		TRY(put_digest(message, &judgement->image->digest));
 	if (judgement->verdict == VERDICT_NO_RULE)
 		TRY(bus_put_string(message, "example", judge_example(device->mode)));
-	TRY(put_facts(message, facts));
+	TRY(bus_put_facts(message, facts));
 	TRY(put_trace(message, policy, device, facts));
 	TRY(put_reasons(message, &judgement->reasons));
 	return sd_bus_message_close_container(message);

@@ -20,6 +20,9 @@ int bus_close_entry(sd_bus_message *message);
 /* key → as: the sentences of the reasons. */
 int bus_put_sentences(sd_bus_message *message, const char *key, const struct reasons *reasons);
 
+/* Into an open dictionary. */
+int bus_put_facts(sd_bus_message *message, const struct board_facts *facts);
+
 /* Each a whole a{sv}. */
 int bus_put_device(sd_bus_message *message, const struct device *device);
 int bus_put_firmware(sd_bus_message *message, const struct store_entry *entry);

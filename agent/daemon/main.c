@@ -62,6 +62,7 @@ static void adopt_policy(struct mind *mind, struct policy *policy)
 	mind->policy = policy;
 	mind->view.policy = policy;
 	conduct_set_policy(mind->conduct, policy);
+	store_watch(mind->store, policy);
 	policy_free(before);
 	free(TAKE_PTR(mind->policy_problem));
 	mind->view.policy_problem = NULL;

@@ -316,6 +316,13 @@ static void top_limits(struct parse *parse, const config_setting_t *setting, voi
 	take_group(parse, setting, keys, ELEMENTSOF(keys), &parse->policy->limits);
 }
 
+static bool is_directory_path(const char *path)
+{
+	size_t length = strlen(path);
+	bool climbs = strstr(path, "/../") || (length >= 3 && text_equal(path + length - 3, "/.."));
+	return path[0] == '/' && !climbs && text_is_plain(path);
+}
+
 static void top_firmware_directories(
 	struct parse *parse, const config_setting_t *setting, void *unused)
 {
@@ -329,7 +336,7 @@ static void top_firmware_directories(
 	for (int i = 0; i < config_setting_length(setting); i++) {
 		const config_setting_t *element = config_setting_get_elem(setting, (unsigned)i);
 		const char *path = config_setting_get_string(element);
-		if (!path || path[0] != '/' || strstr(path, "/../") || !text_is_plain(path))
+		if (!path || !is_directory_path(path))
 			complain(parse, element,
 				"firmware_directories wants absolute paths in quotes");
 		else if (policy_add_directory(parse->policy, path) < 0)

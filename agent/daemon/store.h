@@ -25,6 +25,9 @@ int store_new(const char *directory, struct store **ret) _must_check_;
 struct store *store_free(struct store *store);
 DEFINE_CLEANUP(struct store *, store_free)
 
+/* From now on whoever writes to what a policy may mean is heard of. Once for every new policy. */
+void store_watch(struct store *store, const struct policy *policy);
+
 /* An image that a rule means, with all that it says. */
 struct firmware {
 	char *path;
@@ -48,7 +51,8 @@ int store_choose(struct store *store, const struct policy *policy, const struct 
 /* One file of the store. */
 struct store_entry {
 	char *path;
-	struct stat status; /* what is remembered holds as long as this stays */
+	struct stat status;
+	bool is_settled; /* what is remembered holds as long as the status stays */
 	bool is_seen; /* in the last look */
 	enum image_format format;
 	bool has_address; /* the file states it */

@@ -9,10 +9,16 @@
 #include "model/fitness.h"
 #include "model/version.h"
 
+/* What UF2 fills up. */
+#define PAGE 256u
+/* No build has more; what has is compared as it is. */
+#define SEGMENTS_COMPARED 16
+
 /* The files that come into question, by path and, where it is known, by what they say. */
 struct candidate {
 	const char *path;
-	const char *version; /* "" = none stated */
+	char *version; /* NULL = none stated */
+	bool is_firmware; /* of some kind */
 	bool is_out; /* looked at, and does not fit */
 };
 
@@ -33,10 +39,17 @@ static bool climbs_out(const char *pattern)
 	return strstr(pattern, "../") || text_equal(pattern, "..") || strstr(pattern, "/..");
 }
 
+/* What is not there holds no file either. */
+static int on_glob_error(const char *path, int error)
+{
+	(void)path;
+	return error != ENOENT && error != ENOTDIR;
+}
+
 static int glob_one(const char *pattern, glob_t *found, struct reasons *reasons)
 {
-	int flags = GLOB_ERR | (found->gl_pathv ? GLOB_APPEND : 0);
-	int r = glob(pattern, flags, NULL, found);
+	int flags = found->gl_pathv ? GLOB_APPEND : 0;
+	int r = glob(pattern, flags, on_glob_error, found);
 	if (r == GLOB_NOSPACE)
 		return -ENOMEM;
 	if (r == GLOB_ABORTED)
@@ -45,10 +58,25 @@ static int glob_one(const char *pattern, glob_t *found, struct reasons *reasons)
 	return 0;
 }
 
+/* A pattern that means this text and nothing else; NULL when memory is short. */
+static char *literally(const char *text)
+{
+	char *pattern = malloc(2 * strlen(text) + 1), *end = pattern;
+	for (; pattern && *text; text++) {
+		if (strchr("*?[\\", *text))
+			*end++ = '\\';
+		*end++ = *text;
+	}
+	if (pattern)
+		*end = '\0';
+	return pattern;
+}
+
 static int glob_below(
 	const char *directory, const char *pattern, glob_t *found, struct reasons *reasons)
 {
-	_cleanup_(freep) char *full = text_format("%s/%s", directory, pattern);
+	_cleanup_(freep) char *head = literally(directory);
+	_cleanup_(freep) char *full = head ? text_format("%s/%s", head, pattern) : NULL;
 	return full ? glob_one(full, found, reasons) : -ENOMEM;
 }
 
@@ -118,13 +146,24 @@ static bool is_newer(const struct candidate *candidate, const struct candidate *
 	return version_compare(candidate->version, than->version) == VERSION_NEWER;
 }
 
+/* The one to try first. Among those that have no order, what says most of itself is also what says
+ * most when it does not fit. */
+static bool is_before(const struct candidate *candidate, const struct candidate *other)
+{
+	if (candidate->is_firmware != other->is_firmware)
+		return candidate->is_firmware;
+	if (!candidate->version != !other->version)
+		return candidate->version;
+	return is_newer(candidate, other);
+}
+
 /* A candidate that none of those left is newer than; NULL: none is left. */
 static struct candidate *find_newest(const struct choice *choice)
 {
 	struct candidate *newest = NULL;
 	for (size_t i = 0; i < choice->count; i++) {
 		struct candidate *candidate = &choice->candidates[i];
-		if (!candidate->is_out && (!newest || is_newer(candidate, newest)))
+		if (!candidate->is_out && (!newest || is_before(candidate, newest)))
 			newest = candidate;
 	}
 	return newest;
@@ -136,12 +175,49 @@ static int refuse_tie(
 	_cleanup_(freep) char *text = text_format(
 		"%s (%s) and %s (%s) both fit, and which is the newer one, nobody can tell; keep "
 		"one, or name it in the rule",
-		one->path, *one->version ? one->version : "no version", other->path,
-		*other->version ? other->version : "no version");
+		one->path, one->version ? one->version : "no version", other->path,
+		other->version ? other->version : "no version");
 	_cleanup_(freep) char *safe = text ? text_escape(text) : NULL;
 	return safe ? store_refuse(
 			      choice->reasons, REASON_IMAGE_AMBIGUOUS, choice->rule->image, safe)
 		    : -ENOMEM;
+}
+
+/* A page in which both say something, and where only one does it is padding. */
+static bool is_same_page(const struct image *one, const struct image *other, uint32_t address)
+{
+	static const uint8_t paddings[] = { 0x00, 0xff };
+	uint8_t left[PAGE], right[PAGE];
+	for (size_t i = 0; i < ELEMENTSOF(paddings); i++) {
+		memset(left, paddings[i], PAGE);
+		memset(right, paddings[i], PAGE);
+		if (image_copy(one, address, PAGE, left) > 0 &&
+			image_copy(other, address, PAGE, right) > 0 &&
+			memcmp(left, right, PAGE) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool holds(const struct image *image, const struct image *other)
+{
+	for (size_t i = 0; i < other->segment_count; i++) {
+		const struct image_segment *segment = &other->segments[i];
+		uint64_t end = (uint64_t)segment->address + segment->length;
+		for (uint64_t at = segment->address & ~(PAGE - 1); at < end; at += PAGE)
+			if (!is_same_page(image, other, (uint32_t)at))
+				return false;
+	}
+	return true;
+}
+
+/* One build in two formats: UF2 fills the last page up, a .bin the holes of an ELF. */
+static bool is_same_firmware(const struct image *one, const struct image *other)
+{
+	if (memcmp(&one->digest, &other->digest, sizeof(struct digest)) == 0)
+		return true;
+	return one->segment_count <= SEGMENTS_COMPARED &&
+	       other->segment_count <= SEGMENTS_COMPARED && holds(one, other) && holds(other, one);
 }
 
 /* Does any other one fit of which nobody can say that it is older? */
@@ -157,8 +233,7 @@ static int refuse_rivals(const struct choice *choice, const struct candidate *ch
 		int r = try_file(choice, rival->path, &reasons, &other);
 		if (r < 0)
 			return r;
-		if (r == 0 && memcmp(&other.image->digest, &firmware->image->digest,
-				      sizeof(struct digest)) != 0)
+		if (r == 0 && !is_same_firmware(firmware->image, other.image))
 			return refuse_tie(choice, chosen, rival);
 	}
 	return 0;
@@ -201,22 +276,24 @@ static int choose_newest(const struct choice *choice, struct firmware *ret)
 
 /* ---- patterns and "auto" ----------------------------------------------------------------- */
 
-static const struct store_entry *find_entry(
-	const struct store_entry *entries, size_t count, const char *path)
+static int set_candidate(
+	struct candidate *candidate, const char *path, const struct image_facts *says)
 {
-	for (size_t i = 0; i < count; i++)
-		if (text_equal(entries[i].path, path))
-			return &entries[i];
-	return NULL;
+	const char *version = says ? image_facts_version(says) : NULL;
+	bool has_version = version && *version;
+	*candidate = (struct candidate){
+		.path = path,
+		.is_firmware = says,
+		.version = has_version ? strdup(version) : NULL,
+	};
+	return has_version && !candidate->version ? -ENOMEM : 0;
 }
 
-static struct candidate candidate_of(const char *path, const struct store_entry *entry)
+static void candidates_done(struct choice *choice)
 {
-	const char *version = entry ? image_facts_version(&entry->says) : NULL;
-	return (struct candidate){
-		.path = path,
-		.version = version ? version : "",
-	};
+	for (size_t i = 0; i < choice->count; i++)
+		free(choice->candidates[i].version);
+	free(choice->candidates);
 }
 
 /* What a look at the store can already say of a file that need not be read for it. */
@@ -252,38 +329,66 @@ static int refuse_auto(const struct choice *choice, size_t files)
 		    : -ENOMEM;
 }
 
-static int choose_auto(struct choice *choice, const struct store_entry *entries, size_t count,
-	struct firmware *ret)
+static int find_candidates(struct choice *choice, const struct store_entry *entries, size_t count)
 {
-	_cleanup_(freep) struct candidate *candidates =
-		calloc(count ? count : 1, sizeof(*candidates));
-	if (!candidates)
-		return -ENOMEM;
-	choice->candidates = candidates;
-	for (size_t i = 0; i < count; i++)
+	int r = 0;
+	for (size_t i = 0; i < count && r == 0; i++)
 		if (may_fit(choice, &entries[i]))
-			candidates[choice->count++] = candidate_of(entries[i].path, &entries[i]);
-	return choice->count > 0 ? choose_newest(choice, ret) : refuse_auto(choice, count);
+			r = set_candidate(&choice->candidates[choice->count++], entries[i].path,
+				&entries[i].says);
+	return r;
 }
 
-static int choose_matching(struct choice *choice, const glob_t *found,
+static int choose_auto(const struct choice *outer, const struct store_entry *entries, size_t count,
+	struct firmware *ret)
+{
+	_cleanup_(candidates_done) struct choice choice = *outer;
+	choice.candidates = calloc(count ? count : 1, sizeof(*choice.candidates));
+	int r = choice.candidates ? find_candidates(&choice, entries, count) : -ENOMEM;
+	if (r < 0)
+		return r;
+	return choice.count > 0 ? choose_newest(&choice, ret) : refuse_auto(&choice, count);
+}
+
+static const struct store_entry *find_entry(
+	const struct store_entry *entries, size_t count, const char *path)
+{
+	for (size_t i = 0; i < count; i++)
+		if (text_equal(entries[i].path, path))
+			return &entries[i];
+	return NULL;
+}
+
+/* A file that lies in no directory of the store is read for what it says. */
+static int set_stranger(const struct choice *choice, struct candidate *candidate, const char *path)
+{
+	_cleanup_(reasons_done) struct reasons reasons = { 0 };
+	_cleanup_(firmware_done) struct firmware firmware = { 0 };
+	int r = store_load(choice->store, path, NULL, &reasons, &firmware);
+	return r < 0 ? r : set_candidate(candidate, path, r == 0 ? &firmware.says : NULL);
+}
+
+static int choose_matching(const struct choice *outer, const glob_t *found,
 	const struct store_entry *entries, size_t count, struct firmware *ret)
 {
-	_cleanup_(freep) struct candidate *candidates =
-		calloc(found->gl_pathc, sizeof(*candidates));
-	if (!candidates)
-		return -ENOMEM;
-	choice->candidates = candidates;
-	for (size_t i = 0; i < found->gl_pathc; i++)
-		candidates[choice->count++] = candidate_of(
-			found->gl_pathv[i], find_entry(entries, count, found->gl_pathv[i]));
-	return choose_newest(choice, ret);
+	_cleanup_(candidates_done) struct choice choice = *outer;
+	choice.candidates = calloc(found->gl_pathc, sizeof(*choice.candidates));
+	int r = choice.candidates ? 0 : -ENOMEM;
+	for (size_t i = 0; i < found->gl_pathc && r == 0; i++) {
+		const char *path = found->gl_pathv[i];
+		const struct store_entry *entry = find_entry(entries, count, path);
+		struct candidate *candidate = &choice.candidates[choice.count++];
+		r = entry ? set_candidate(candidate, path,
+				    entry->reasons.count == 0 ? &entry->says : NULL)
+			  : set_stranger(&choice, candidate, path);
+	}
+	return r < 0 ? r : choose_newest(&choice, ret);
 }
 
 int store_choose(struct store *store, const struct policy *policy, const struct policy_rule *rule,
 	const struct board_facts *facts, struct reasons *reasons, struct firmware *ret)
 {
-	struct choice choice = {
+	const struct choice choice = {
 		.store = store, .policy = policy, .rule = rule, .facts = facts, .reasons = reasons
 	};
 	_cleanup_(globfree) glob_t found = { 0 };

@@ -2,7 +2,9 @@
 /* What the files of the store hold; see store_parts.h. */
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/file.h"
 #include "base/text.h"
@@ -87,13 +89,16 @@ static int read_bytes(const struct store *store, const char *path, struct reason
 	int r = guard_judge(path, &before, reasons);
 	if (r != 0)
 		return r;
+	guard_watch_file(store->guard, path);
 	if (guard_is_being_written(store->guard, path))
 		return refuse_unfinished(path, reasons);
 	_cleanup_(freep) uint8_t *data = NULL;
 	r = file_read_fd(fd, IMAGE_FILE_MAX, &data, ret_length);
 	if (r < 0)
 		return refuse_unreadable(path, r, reasons);
-	if (fstat(fd, &after) < 0 || !is_unchanged(&before, &after))
+	guard_listen(store->guard);
+	if (fstat(fd, &after) < 0 || !is_unchanged(&before, &after) ||
+		guard_is_being_written(store->guard, path))
 		return refuse_unfinished(path, reasons);
 	*ret_data = TAKE_PTR(data);
 	return 0;
@@ -182,19 +187,36 @@ static struct store_entry *add_entry(struct store *store, char **path)
 	return entry;
 }
 
+/* Before this moment: what changes later, within the same tick of the clock that files are stamped
+ * with, would look the same. */
+static bool is_before(const struct timespec *stamp, const struct timespec *moment)
+{
+	return stamp->tv_sec < moment->tv_sec ||
+	       (stamp->tv_sec == moment->tv_sec && stamp->tv_nsec < moment->tv_nsec);
+}
+
+/* What was not read for other reasons than its bytes is tried again at the next look. */
+static bool is_settled(const struct store_entry *entry, const struct timespec *began)
+{
+	return is_before(&entry->status.st_ctim, began) &&
+	       !reasons_have(&entry->reasons, REASON_IMAGE_BEING_WRITTEN) &&
+	       !reasons_have(&entry->reasons, REASON_FIRMWARE_PERMISSIONS) &&
+	       !reasons_have(&entry->reasons, REASON_IMAGE_MISSING) &&
+	       !reasons_have(&entry->reasons, REASON_IMAGE_UNREADABLE);
+}
+
 static int read_entry(struct store *store, struct store_entry *entry, const struct stat *status)
 {
 	_cleanup_(firmware_done) struct firmware firmware = { 0 };
+	struct timespec began;
+	clock_gettime(CLOCK_REALTIME_COARSE, &began);
 	entry_forget(entry);
 	entry->status = *status;
+	entry->is_settled = false;
 	int r = store_load(store, entry->path, NULL, &entry->reasons, &firmware);
 	if (r < 0)
 		return r;
-	/* What was not read for other reasons than its bytes is tried again at the next look. */
-	if (reasons_have(&entry->reasons, REASON_IMAGE_BEING_WRITTEN) ||
-		reasons_have(&entry->reasons, REASON_FIRMWARE_PERMISSIONS) ||
-		reasons_have(&entry->reasons, REASON_IMAGE_UNREADABLE))
-		entry->status = (struct stat){ 0 };
+	entry->is_settled = is_settled(entry, &began);
 	if (r > 0)
 		return 0;
 	entry->format = firmware.image->format;
@@ -210,14 +232,15 @@ static int see_file(struct store *store, size_t known, char *path, const struct 
 {
 	_cleanup_(freep) char *owned = path;
 	struct store_entry *entry = find_entry(store, known, owned);
-	if (!entry && store->count >= FILES_MAX)
+	if (store->seen >= FILES_MAX && !(entry && entry->is_seen))
 		return -E2BIG;
 	if (!entry)
 		entry = add_entry(store, &owned);
 	if (!entry)
 		return -ENOMEM;
+	store->seen += !entry->is_seen;
 	entry->is_seen = true;
-	if (is_unchanged(&entry->status, status) &&
+	if (entry->is_settled && is_unchanged(&entry->status, status) &&
 		!guard_is_being_written(store->guard, entry->path))
 		return 0;
 	return read_entry(store, entry, status);
@@ -229,12 +252,29 @@ static void closedirp(DIR **directory)
 		closedir(*directory);
 }
 
-static int walk(struct store *store, size_t known, const char *path, unsigned depth)
+struct visit {
+	struct store *store;
+	size_t known; /* so many entries are in order */
+	bool reads; /* the files; else directories are only watched */
+};
+
+/* Directories are not followed through links, which may lead in a circle. */
+static bool is_link(DIR *directory, const struct dirent *item)
+{
+	struct stat status;
+	if (item->d_type != DT_UNKNOWN)
+		return item->d_type == DT_LNK;
+	return fstatat(dirfd(directory), item->d_name, &status, AT_SYMLINK_NOFOLLOW) < 0 ||
+	       S_ISLNK(status.st_mode);
+}
+
+/* Calls for each file below a directory. 0, or the first answer that is not 0. */
+static int walk(const struct visit *visit, const char *path, unsigned depth)
 {
 	_cleanup_(closedirp) DIR *directory = opendir(path);
 	if (!directory)
 		return 0; /* a rule that names a file in it says what is wrong */
-	guard_watch(store->guard, path);
+	guard_watch(visit->store->guard, path);
 	int r = 0;
 	for (struct dirent *item; r == 0 && (item = readdir(directory));) {
 		struct stat status;
@@ -244,11 +284,19 @@ static int walk(struct store *store, size_t known, const char *path, unsigned de
 		_cleanup_(freep) char *child = text_format("%s/%s", path, item->d_name);
 		if (!child)
 			return -ENOMEM;
-		if (S_ISREG(status.st_mode))
-			r = see_file(store, known, TAKE_PTR(child), &status);
-		else if (S_ISDIR(status.st_mode) && item->d_type != DT_LNK && depth < DEPTH_MAX)
-			r = walk(store, known, child, depth + 1);
+		if (S_ISREG(status.st_mode) && visit->reads)
+			r = see_file(visit->store, visit->known, TAKE_PTR(child), &status);
+		else if (S_ISDIR(status.st_mode) && depth < DEPTH_MAX && !is_link(directory, item))
+			r = walk(visit, child, depth + 1);
 	}
+	return r;
+}
+
+static int walk_all(const struct visit *visit, const struct policy *policy)
+{
+	int r = walk(visit, visit->store->directory, 0);
+	for (size_t i = 0; i < policy->directory_count && r == 0; i++)
+		r = walk(visit, policy->directories[i], 0);
 	return r;
 }
 
@@ -280,13 +328,12 @@ static void drop_doubles(struct store *store)
 int store_look(struct store *store, const struct policy *policy, const struct store_entry **ret,
 	size_t *ret_count)
 {
-	size_t known = store->count;
+	const struct visit visit = { .store = store, .known = store->count, .reads = true };
 	for (size_t i = 0; i < store->count; i++)
 		store->entries[i].is_seen = false;
+	store->seen = 0;
 	guard_listen(store->guard);
-	int r = walk(store, known, store->directory, 0);
-	for (size_t i = 0; i < policy->directory_count && r == 0; i++)
-		r = walk(store, known, policy->directories[i], 0);
+	int r = walk_all(&visit, policy);
 	drop_unseen(store);
 	if (store->count > 0)
 		qsort(store->entries, store->count, sizeof(*store->entries), compare_entries);
@@ -294,6 +341,20 @@ int store_look(struct store *store, const struct policy *policy, const struct st
 	*ret = store->entries;
 	*ret_count = store->count;
 	return r;
+}
+
+void store_watch(struct store *store, const struct policy *policy)
+{
+	const struct visit visit = { .store = store };
+	(void)walk_all(&visit, policy);
+	for (size_t i = 0; i < policy->rule_count; i++) {
+		const char *image = policy->rules[i].image;
+		const char *slash = image ? strrchr(image, '/') : NULL;
+		_cleanup_(freep) char *directory =
+			slash ? strndup(image, (size_t)(slash - image)) : NULL;
+		if (directory && image[0] == '/')
+			guard_watch(store->guard, directory);
+	}
 }
 
 /* ---- public ------------------------------------------------------------------------------ */

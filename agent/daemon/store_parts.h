@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * What the parts of the store share; nobody else includes this. store.c finds what a rule means,
- * store_index.c remembers what files hold, store_guard.c says which may be trusted.
+ * What the parts of the store share; nobody else includes this. store_choose.c finds what a rule
+ * means, store_index.c remembers what files hold, store_guard.c says which may be trusted.
  */
 #include <glob.h>
 
@@ -17,8 +17,10 @@ int guard_new(struct guard **ret) _must_check_;
 struct guard *guard_free(struct guard *guard);
 DEFINE_CLEANUP(struct guard *, guard_free)
 
-/* Once for every directory that is looked into; more than once does no harm. */
-void guard_watch(struct guard *guard, const char *directory);
+/* From now on writers are heard of: in this directory, or in the one that the file lies in, also
+ * where a link leads to it. More than once does no harm. */
+void guard_watch(const struct guard *guard, const char *directory);
+void guard_watch_file(const struct guard *guard, const char *path);
 
 /* Hears what has happened since the last time, without waiting. */
 void guard_listen(struct guard *guard);
@@ -38,6 +40,7 @@ struct store {
 	struct guard *guard;
 	struct store_entry *entries; /* in the order of their paths */
 	size_t count;
+	size_t seen; /* in this look */
 	size_t allocated;
 };
 

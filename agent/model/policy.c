@@ -73,12 +73,15 @@ struct policy_board *policy_add_board(struct policy *policy)
 
 int policy_add_directory(struct policy *policy, const char *path)
 {
+	size_t length = strlen(path);
+	while (length > 1 && path[length - 1] == '/')
+		length--;
 	char **grown =
 		reallocarray(policy->directories, policy->directory_count + 1, sizeof(*grown));
 	if (!grown)
 		return -ENOMEM;
 	policy->directories = grown;
-	grown[policy->directory_count] = strdup(path);
+	grown[policy->directory_count] = strndup(path, length);
 	return grown[policy->directory_count] ? (policy->directory_count++, 0) : -ENOMEM;
 }
 

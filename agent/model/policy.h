@@ -101,7 +101,7 @@ DEFINE_CLEANUP(struct policy *, policy_free)
 struct policy_board *policy_add_board(struct policy *policy);
 struct policy_rule *policy_add_rule(struct policy *policy);
 
-/* One more directory of firmware. 0 or -ENOMEM. */
+/* One more directory of firmware, without the slashes at the end of `path`. 0 or -ENOMEM. */
 int policy_add_directory(struct policy *policy, const char *path) _must_check_;
 
 /* Once all is added: looks boards up and paths over, so that a decision need not. 0 or -ENOMEM.

@@ -38,5 +38,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	enum verdict verdict = policy_decide(policy, &device, &facts, &rule);
 	if (errors.count == 0 && verdict == VERDICT_FLASH && !rule->image)
 		abort();
+	for (size_t i = 0; i < policy->directory_count; i++)
+		if (policy->directories[i][0] != '/')
+			abort();
 	return 0;
 }

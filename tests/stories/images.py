@@ -61,6 +61,35 @@ def good_bin(size=64 * 1024, seed=1):
     return head + random.Random(f"body {seed}").randbytes(size - len(head))
 
 
+def versioned_bin(version, size=64 * 1024, seed=1):
+    """Says which version it is, as programs of the Pico SDK do: a table of one entry behind the vectors."""
+    image = bytearray(good_bin(size, seed))
+    table, entry, text, copies = FLASH_START + 0x210, FLASH_START + 0x214, FLASH_START + 0x220, FLASH_START + 0x260
+    struct.pack_into("<5I", image, 0x1F0, 0x7188EBF2, table, table + 4, copies, 0xE71AA390)
+    struct.pack_into("<IHHII", image, 0x210, entry, 6, 0x5052, 0x11A9BC3A, text)
+    struct.pack_into("32s32xI", image, 0x220, version.encode(), 0)
+    return bytes(image)
+
+
+def elf(data, start=FLASH_START):
+    """Linked for ARM, in one segment that is loaded as it is."""
+    header = struct.pack("<16s2H5I6H", b"\x7fELF\1\1\1", 2, 40, 1, RESET_HANDLER, 52, 0, 0x5000200, 52, 32, 1,
+                         40, 0, 0)
+    return header + struct.pack("<8I", 1, 84, start, start, len(data), len(data), 5, 4) + data
+
+
+def intel_hex(data, start=FLASH_START):
+    def record(kind, offset, payload):
+        line = struct.pack(">BHB", len(payload), offset & 0xFFFF, kind) + payload
+        return f":{line.hex().upper()}{-sum(line) & 0xFF:02X}\n"
+    lines = []
+    for at in range(0, len(data), 16):
+        if at % 0x10000 == 0:
+            lines.append(record(4, 0, struct.pack(">H", start + at >> 16)))
+        lines.append(record(0, at, data[at:at + 16]))
+    return "".join([*lines, record(1, 0, b"")]).encode()
+
+
 def block(*item, distance=0):
     """What the boot ROM of an RP2350 looks for: one item, and the way to the next block."""
     return struct.pack(f"<{len(item) + 4}I", BLOCK_START, *item, 0xFF | len(item) << 8,
