@@ -80,9 +80,8 @@ static void one_sign_alone_proves_nothing(void **unused)
 static void two_signs_that_agree_prove_it(void **unused)
 {
 	(void)unused;
-	static const uint32_t bases[] = { 0x08000000, 0x08000800, 0x08001000, ARM_8K, 0x08004000,
-		0x08005000, 0x08007000, ARM_32K, 0x08008800, 0x08009000, 0x0800c000, 0x08010000,
-		0x08020000, 0x08020200 };
+	static const uint32_t bases[] = { 0x08000800, 0x08001000, ARM_8K, 0x08004000, 0x08005000,
+		0x08007000, ARM_32K, 0x08008800, 0x08009000, 0x0800c000, 0x08020000, 0x08020200 };
 	for (size_t b = 0; b < ELEMENTSOF(bases); b++)
 		for (size_t i = 0; i < ELEMENTSOF(each_sign); i++)
 			for (size_t k = 0; k < i; k++) {
@@ -93,6 +92,39 @@ static void two_signs_that_agree_prove_it(void **unused)
 				assert_int_equal(link.signs & made.signs, made.signs);
 				assert_false(link.is_cut);
 			}
+}
+
+/* Its address is a constant in many programs that lie elsewhere. */
+static void at_the_start_of_the_flash_pointers_must_agree(void **unused)
+{
+	(void)unused;
+	static const unsigned others[] = { LINK_RESET_CODE, LINK_DEFAULT_HANDLER, LINK_DICTIONARY };
+	for (size_t i = 0; i < ELEMENTSOF(others); i++) {
+		struct made_arm made = { .base = ARM_STM32_0, .signs = others[i] | LINK_VTOR };
+		struct link_address link = find_made(&made);
+		expect_unproved(&link);
+		made.signs |= LINK_POINTERS;
+		link = find_made(&made);
+		expect_proved(&link, ARM_STM32_0);
+		made.signs &= ~(unsigned)LINK_VTOR;
+		link = find_made(&made);
+		expect_proved(&link, ARM_STM32_0);
+	}
+}
+
+/* Wherever a program lies, its code is behind its start. */
+static void code_that_starts_before_every_other_place_is_at_the_first(void **unused)
+{
+	(void)unused;
+	struct made_arm made = { .base = ARM_STM32_0, .reset = 0x600 };
+	struct link_address link = find_made(&made);
+	expect_unproved(&link);
+	made.signs = LINK_RESET_CODE;
+	link = find_made(&made);
+	expect_proved(&link, ARM_STM32_0);
+	made.reset = 0x800; /* which may be the start of it */
+	link = find_made(&made);
+	expect_unproved(&link);
 }
 
 static void signs_that_contradict_each_other_prove_nothing(void **unused)
@@ -351,7 +383,7 @@ static void the_end_itself_is_not_missing(void **unused)
 	for (unsigned i = 0; i < 8; i++)
 		write_u32(bytes + 0x200 + 4 * i, ARM_32K + ARM_LENGTH + 8 + 4 * i);
 	for (unsigned i = 0; i < 256; i++)
-		write_u32(bytes + 0x400 + 4 * i, ARM_32K + 0x1000);
+		write_u32(bytes + 0x400 + 4 * i, ARM_32K + 0x1234);
 	link = find(bytes, &made);
 	assert_true(link.is_proved && !link.is_cut);
 }
@@ -437,6 +469,8 @@ int main(void)
 		cmocka_unit_test(the_vector_table_alone_allows_several_places),
 		cmocka_unit_test(one_sign_alone_proves_nothing),
 		cmocka_unit_test(two_signs_that_agree_prove_it),
+		cmocka_unit_test(at_the_start_of_the_flash_pointers_must_agree),
+		cmocka_unit_test(code_that_starts_before_every_other_place_is_at_the_first),
 		cmocka_unit_test(signs_that_contradict_each_other_prove_nothing),
 		cmocka_unit_test(what_shows_at_two_places_proves_neither),
 		cmocka_unit_test(a_constant_may_be_in_two_halves),
