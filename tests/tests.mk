@@ -84,7 +84,7 @@ test-programs: all $(UNIT_TESTS) $(REPLAYS) $(BENCHES) $(B)/tests/fast_clock.so
 CROSS_TESTS := $(patsubst tests/unit/%.c,$(B)/tests/cross/%,$(shell grep -LE \
 	'#include (<sys/socket.h>|"((port|backend|worker|daemon|client|emu)/|unit/(emu_talker|emu_rp2350_talker|history_story|store_story|picoboot_story)))' \
 	tests/unit/test_*.c))
-CROSS_ARCHIVES := $(B)/tests/unit/make_image.o $(B)/tests/unit/fitness_story.o $(B)/libmodel.a $(B)/libbase.a
+CROSS_ARCHIVES := $(B)/tests/unit/make_image.o $(B)/tests/unit/make_arm.o $(B)/tests/unit/fitness_story.o $(B)/libmodel.a $(B)/libbase.a
 
 $(B)/tests/cross/%: $(B)/tests/unit/%.o $(CROSS_ARCHIVES)
 	@mkdir -p $(@D)

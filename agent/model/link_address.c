@@ -37,6 +37,7 @@ struct search {
 	size_t dictionary;
 	struct place places[LINK_CANDIDATES];
 	size_t count;
+	uint32_t second; /* the lowest place behind the start of the flash */
 	uint32_t lowest, highest; /* what a constant must lie between to mean anything */
 };
 
@@ -156,19 +157,29 @@ static uint32_t default_handler(const struct search *search)
 	return best;
 }
 
+/* What a constant that points to `value` would be a sign of, were the image at `base`. */
+static unsigned sign_of(const struct search *search, uint32_t base, uint32_t value)
+{
+	if (!is_inside(search, base, value))
+		return 0;
+	if (value == base + search->vectors || value == base)
+		return LINK_VTOR;
+	return value - base == search->dictionary ? LINK_DICTIONARY : 0;
+}
+
+/* What is a sign by itself, at whichever place, is no pointer beside: it would count twice. */
 static void weigh_constant(void *object, uint32_t value)
 {
 	struct search *search = object;
+	unsigned seen = 0;
 	for (size_t i = 0; i < search->count; i++) {
 		struct place *place = &search->places[i];
-		if (!is_inside(search, place->base, value))
-			continue;
-		place->pointers++;
-		if (value == place->base + search->vectors || value == place->base)
-			place->signs |= LINK_VTOR;
-		if (value - place->base == search->dictionary)
-			place->signs |= LINK_DICTIONARY;
+		unsigned sign = sign_of(search, place->base, value);
+		place->signs |= sign;
+		seen |= sign;
 	}
+	for (size_t i = 0; i < search->count && !seen; i++)
+		search->places[i].pointers += is_inside(search, search->places[i].base, value);
 }
 
 static void find_most_pointers(struct search *search)
@@ -184,7 +195,8 @@ static void find_most_pointers(struct search *search)
 			is_alone = false;
 		}
 	}
-	if (best && is_alone)
+	/* Where one place is left, there is nothing to compare. */
+	if (best && is_alone && search->count > 1)
 		best->signs |= LINK_POINTERS;
 }
 
@@ -193,6 +205,7 @@ static void find_most_pointers(struct search *search)
 static void add_places(struct search *search, const uint32_t *offsets, size_t count)
 {
 	const struct chip_range flash = search->memory->flash;
+	search->second = count > 1 ? flash.start + offsets[1] : flash.start;
 	for (size_t i = 0; i < count; i++) {
 		uint32_t base = flash.start + offsets[i];
 		if (base >= flash.end || search->length > flash.end - base)
@@ -203,22 +216,26 @@ static void add_places(struct search *search, const uint32_t *offsets, size_t co
 	}
 }
 
-static bool begins_with_boot2(const struct search *search)
-{
-	return search->length >= RP2040_BOOT2_BYTES && rp2040_boot2_is_valid(search->data);
-}
-
 static bool is_rp2(enum chip chip)
 {
 	return chip == CHIP_RP2040 || chip == CHIP_RP2350;
 }
 
+/* Other chips start with what a boot2 is made of, whatever its checksum. */
+static bool begins_with_boot2(const struct search *search)
+{
+	return is_rp2(search->chip) && search->length >= RP2040_BOOT2_BYTES &&
+	       rp2040_boot2_is_valid(search->data);
+}
+
 /* An image that names no chip may still lead to the flash of one family. */
 static const struct chip_memory *memory_of(
-	enum chip chip, const uint8_t *vectors, enum chip *ret_chip)
+	enum chip chip, const uint8_t *start, enum chip *ret_chip)
 {
 	*ret_chip = chip;
-	if (chip == CHIP_UNKNOWN && read_u32(vectors + 4) >> 24 == 0x10)
+	if (chip == CHIP_UNKNOWN && rp2040_boot2_is_valid(start))
+		*ret_chip = CHIP_RP2040;
+	else if (chip == CHIP_UNKNOWN && read_u32(start + 4) >> 24 == 0x10)
 		*ret_chip = CHIP_RP2350; /* the larger one of the two */
 	return chip_memory(*ret_chip);
 }
@@ -266,6 +283,15 @@ static void find_signs(struct search *search)
 	search->highest = search->places[search->count - 1].base + (uint32_t)search->length - 1;
 	each_constant(search, weigh_constant, search);
 	find_most_pointers(search);
+}
+
+/* Code that starts before the second of all places lies at the first, whatever is missing. */
+static bool two_signs_agree(const struct search *search, const struct place *place)
+{
+	unsigned seen = place->signs & (STRONG | LINK_POINTERS);
+	if (place->signs & (LINK_BOOT2 | LINK_KATAPULT))
+		return true;
+	return vector_at(search, 1) < search->second ? seen != 0 : (seen & (seen - 1)) != 0;
 }
 
 /*
@@ -353,10 +379,6 @@ struct link_address link_address_find(
 	search.memory = memory_of(chip, data, &search.chip);
 	if (!search.memory)
 		return answer;
-	if (chip == CHIP_UNKNOWN && begins_with_boot2(&search)) {
-		search.chip = CHIP_RP2040;
-		search.memory = chip_memory(CHIP_RP2040);
-	}
 	find_places(&search);
 	answer.vectors = search.vectors;
 	for (size_t i = 0; i < search.count; i++)
@@ -370,7 +392,7 @@ struct link_address link_address_find(
 	find_signs(&search);
 	forgive_flash_start(&search);
 	const struct place *place = find_uncontradicted(&search);
-	if (!place || !(place->signs & (STRONG | LINK_BOOT2 | LINK_KATAPULT)))
+	if (!place || !two_signs_agree(&search, place))
 		return answer;
 	answer.is_proved = true;
 	answer.base = place->base;

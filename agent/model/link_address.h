@@ -4,7 +4,8 @@
  * The address that a raw image was built for, proved from its bytes. A raw image does not state it,
  * and its reset vector alone fits many places. So every place that boot loaders leave to programs
  * is tried against independent signs; a place is believed when no sign speaks against it, no other
- * place is left, and two signs agree on it.
+ * place is left, and two signs beside the vector table agree on it (one, where the reset
+ * vector leads to before every other place).
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -18,8 +19,7 @@ enum link_sign {
 	LINK_DEFAULT_HANDLER = 4, /* the handler of most exceptions is a branch to itself */
 	LINK_DICTIONARY = 8, /* a constant points at Klipper's dictionary */
 	LINK_VTOR = 16, /* a constant is the place itself: the address of the vector table */
-	LINK_POINTERS = 32, /* of all places, more constants point into the image than at any other
-			     */
+	LINK_POINTERS = 32, /* more constants point into the image than at any other place */
 	LINK_BOOT2 = 64, /* begins with what only the start of an RP2040's flash begins with */
 	LINK_KATAPULT = 128, /* is Katapult, which lies at the start of the flash */
 };
@@ -48,6 +48,6 @@ struct link_address {
 struct link_address link_address_find(
 	const uint8_t *data, size_t length, enum chip chip, size_t dictionary);
 
-/* "vectors, reset code, …" for people; `ret` holds at least LINK_SIGNS_TEXT bytes. */
-#define LINK_SIGNS_TEXT 128
+/* "vector table, reset code, …" for people; `ret` holds at least LINK_SIGNS_TEXT bytes. */
+#define LINK_SIGNS_TEXT 160
 void link_signs_text(unsigned signs, char *ret);

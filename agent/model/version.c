@@ -9,6 +9,7 @@
 
 #define NUMBERS     4
 #define NUMBER_MOST 1000000000u
+#define HASH_LEAST  7u /* digits of a commit's name, as git shortens it */
 
 struct version {
 	const char *words; /* what stands before the first digit */
@@ -34,11 +35,20 @@ static bool take_number(const char **text, uint32_t *ret)
 	return true;
 }
 
+/* Without a tag, `git describe --always` makes a commit's name; it may begin with any digit. */
+static bool is_commit(const char *text)
+{
+	size_t length = strspn(text, "0123456789abcdef");
+	return length >= HASH_LEAST && (text[length] == '\0' || text[length] == '-');
+}
+
 static struct version version_from(const char *text)
 {
 	struct version version = { .words = text, .words_length = strcspn(text, "0123456789") };
 	const char *at = text + version.words_length;
 	size_t count = 0;
+	if (is_commit(text))
+		return version;
 	do {
 		if (count == NUMBERS || !take_number(&at, &version.numbers[count++]))
 			return version;
@@ -47,8 +57,12 @@ static struct version version_from(const char *text)
 	if (*at == '-') {
 		const char *behind = at + 1;
 		uint32_t commits;
-		if (take_number(&behind, &commits) && behind[0] == '-' && behind[1] == 'g')
+		if (!take_number(&behind, &commits)) {
+			if (isdigit((unsigned char)*behind))
+				return version; /* does not fit */
+		} else if (behind[0] == '-' && behind[1] == 'g') {
 			version.commits = commits;
+		}
 	}
 	version.is_ordinary = true;
 	return version;
