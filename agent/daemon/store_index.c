@@ -187,12 +187,16 @@ static struct store_entry *add_entry(struct store *store, char **path)
 	return entry;
 }
 
-/* Before this moment: what changes later, within the same tick of the clock that files are stamped
- * with, would look the same. */
+/* Files are stamped with a clock that ticks every 10 ms at the slowest, and newer kernels mix
+ * stamps of a finer one in: twice that is far enough back. */
+#define TICKS_NSEC INT64_C(20000000)
+
+/* Well before this moment: what changes later, within the same tick, would look the same. */
 static bool is_before(const struct timespec *stamp, const struct timespec *moment)
 {
-	return stamp->tv_sec < moment->tv_sec ||
-	       (stamp->tv_sec == moment->tv_sec && stamp->tv_nsec < moment->tv_nsec);
+	int64_t seconds = (int64_t)moment->tv_sec - stamp->tv_sec;
+	int64_t nanoseconds = (int64_t)moment->tv_nsec - stamp->tv_nsec;
+	return seconds > 1 || seconds * 1000000000 + nanoseconds > TICKS_NSEC;
 }
 
 /* What was not read for other reasons than its bytes is tried again at the next look. */
@@ -209,7 +213,7 @@ static int read_entry(struct store *store, struct store_entry *entry, const stru
 {
 	_cleanup_(firmware_done) struct firmware firmware = { 0 };
 	struct timespec began;
-	clock_gettime(CLOCK_REALTIME_COARSE, &began);
+	clock_gettime(CLOCK_REALTIME, &began);
 	entry_forget(entry);
 	entry->status = *status;
 	entry->is_settled = false;

@@ -27,15 +27,17 @@ static int close_shelf(void **state)
 	return 0;
 }
 
-/* Files are stamped by a clock that ticks: what is read within the tick of its last change is read
- * once more. Not a sleep, but some four milliseconds of asking. */
+/* Files are stamped by a clock that ticks: what is read soon after its last change is read once
+ * more. Only time brings that about. */
 static void await_tick(void)
 {
-	struct timespec began, now;
-	clock_gettime(CLOCK_REALTIME_COARSE, &began);
-	do
-		clock_gettime(CLOCK_REALTIME_COARSE, &now);
-	while (now.tv_sec == began.tv_sec && now.tv_nsec == began.tv_nsec);
+	struct timespec until;
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_nsec += 30000000;
+	until.tv_sec += until.tv_nsec / 1000000000;
+	until.tv_nsec %= 1000000000;
+	while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL) != 0)
+		;
 }
 
 /* How many files of the store were opened since the last time. */
