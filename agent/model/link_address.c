@@ -285,11 +285,17 @@ static void find_signs(struct search *search)
 	find_most_pointers(search);
 }
 
-/* Code that starts before the second of all places lies at the first, whatever is missing. */
+/*
+ * Code that starts before the second of all places lies at the first, whatever is missing. Klipper
+ * for the RP2 family may run from RAM, where all pointers then lead: the start-up code is the only
+ * sign that is left in the flash (measured on real builds: at no other place).
+ */
 static bool two_signs_agree(const struct search *search, const struct place *place)
 {
 	unsigned seen = place->signs & (STRONG | LINK_POINTERS);
-	if (place->signs & (LINK_BOOT2 | LINK_KATAPULT))
+	bool may_run_from_ram = is_rp2(search->chip) && search->dictionary != LINK_NO_DICTIONARY;
+	if (place->signs & (LINK_BOOT2 | LINK_KATAPULT) ||
+		(may_run_from_ram && seen & LINK_RESET_CODE))
 		return true;
 	return vector_at(search, 1) < search->second ? seen != 0 : (seen & (seen - 1)) != 0;
 }

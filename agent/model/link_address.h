@@ -4,8 +4,9 @@
  * The address that a raw image was built for, proved from its bytes. A raw image does not state it,
  * and its reset vector alone fits many places. So every place that boot loaders leave to programs
  * is tried against independent signs; a place is believed when no sign speaks against it, no other
- * place is left, and two signs beside the vector table agree on it (one, where the reset
- * vector leads to before every other place).
+ * place is left, and two signs beside the vector table agree on it. One is enough where
+ * the reset vector leads to before every other place, and Klipper's start-up code for the RP2
+ * family, which copies all other signs to RAM.
  */
 #include <stdbool.h>
 #include <stddef.h>

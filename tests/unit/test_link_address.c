@@ -290,6 +290,27 @@ static void an_rp2040_starts_nothing_without_a_boot2(void **unused)
 	expect_proved(&link, FLASH + 0x4000);
 }
 
+/* A build of Klipper for the RP2 family may run from RAM: only its start-up code shows. */
+static void start_up_code_is_enough_for_klipper_that_runs_from_ram(void **unused)
+{
+	(void)unused;
+	static const enum chip chips[] = { CHIP_RP2040, CHIP_RP2350 };
+	struct made_arm made = { .base = FLASH + 0x4000, .stack = 0x20042000 };
+	made.signs = LINK_RESET_CODE;
+	_cleanup_(freep) uint8_t *bytes = make_arm(&made);
+	for (size_t i = 0; i < ELEMENTSOF(chips); i++) {
+		struct link_address link =
+			link_address_find(bytes, made_arm_length(&made), chips[i], ARM_DICTIONARY);
+		expect_proved(&link, FLASH + 0x4000);
+		/* That it is Klipper its dictionary says. */
+		link = find_as(bytes, &made, chips[i]);
+		expect_unproved(&link);
+	}
+	const struct link_address link =
+		link_address_find(bytes, made_arm_length(&made), CHIP, ARM_DICTIONARY);
+	expect_unproved(&link);
+}
+
 static void every_family_has_places_of_its_own(void **unused)
 {
 	(void)unused;
@@ -480,6 +501,7 @@ int main(void)
 		cmocka_unit_test(a_boot2_is_where_an_rp2040_starts),
 		cmocka_unit_test(a_boot2_says_nothing_of_other_chips),
 		cmocka_unit_test(an_rp2040_starts_nothing_without_a_boot2),
+		cmocka_unit_test(start_up_code_is_enough_for_klipper_that_runs_from_ram),
 		cmocka_unit_test(every_family_has_places_of_its_own),
 		cmocka_unit_test(katapult_lies_at_the_start_of_the_flash),
 		cmocka_unit_test(what_lies_behind_katapult_does_not_decide),
