@@ -26,6 +26,7 @@ static void check_sum(const struct image *image, const uint8_t *data, size_t len
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t length)
 {
 	_cleanup_(image_freep) struct image *image = parse_checked(data, length);
+	(void)image;
 	if (length < MADE_DFU_SUFFIX)
 		return 0;
 	_cleanup_(freep) uint8_t *repaired = malloc(length);

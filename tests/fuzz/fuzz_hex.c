@@ -59,6 +59,7 @@ static void write_again(const struct image *image)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t length)
 {
 	_cleanup_(image_freep) struct image *image = parse_checked(data, length);
+	(void)image;
 	_cleanup_(freep) uint8_t *repaired = malloc(length + 1);
 	must(repaired != NULL);
 	if (length > 0)
