@@ -195,6 +195,23 @@ static void too_many_files_are_refused(void **state)
 	expect_choice(shelf, "a.bin");
 }
 
+/* And it takes no longer than to find out that there are too many. */
+static void too_many_directories_are_refused(void **state)
+{
+	struct shelf *shelf = *state;
+	for (unsigned i = 0; i < 200; i++) {
+		_cleanup_(freep) char *name = text_format("%u", i);
+		_cleanup_(freep) char *path = outside_path(shelf, name);
+		shelf_make_directory(shelf, path);
+	}
+	for (unsigned i = 0; i < 100; i++)
+		assert_int_equal(policy_add_directory(shelf->policy, shelf->outside), 0);
+	store_watch(shelf->store, shelf->policy);
+	expect_no_choice(shelf, REASON_IMAGE_AMBIGUOUS, "more files than plugflash looks through");
+	shelf_mean(shelf, "a.bin");
+	expect_choice(shelf, "a.bin");
+}
+
 #define STORY(function) cmocka_unit_test_setup_teardown(function, open_shelf, close_shelf)
 
 int main(void)
@@ -208,6 +225,7 @@ int main(void)
 		STORY(files_come_and_go),
 		STORY(a_directory_that_goes_takes_its_files_along),
 		STORY(too_many_files_are_refused),
+		STORY(too_many_directories_are_refused),
 	};
 	return cmocka_run_group_tests_name("store index", tests, NULL, NULL);
 }
