@@ -17,7 +17,7 @@ UNIT_TESTS   := $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(wildcard tests/uni
 UNIT_HELPERS := $(patsubst tests/%.c,$(B)/tests/%.o,$(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c)))
 FUZZERS      := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 REPLAYS      := $(FUZZERS:%=$(B)/tests/fuzz/%)
-FIGURES      := $(B)/tests/bench-history $(B)/tests/bench-image $(B)/tests/bench-policy
+FIGURES      := $(patsubst tests/bench/%_bench.c,$(B)/tests/bench-%,$(wildcard tests/bench/*_bench.c))
 BENCHES      := $(B)/tests/bench-umockdev $(B)/tests/bench-vhci $(FIGURES)
 
 $(B)/tests/%.o: tests/%.c Makefile tests/tests.mk
@@ -48,7 +48,7 @@ $(B)/tests/bench-vhci: $(B)/tests/emu/vhci_bench.o $(EMU_CORE) $(TEST_ARCHIVES)
 	$(Q)$(CC) $(TEST_CFLAGS) -o $@ $^ $(ALL_LDFLAGS) -pthread $(call pkg_libs,$(TEST_LIBS) $(EMU_LIBS))
 
 # Programs that only measure.
-$(FIGURES): $(B)/tests/bench-%: $(B)/tests/bench/%_bench.o $(B)/tests/bench/figures.o $(B)/tests/unit/make_image.o $(TEST_ARCHIVES)
+$(FIGURES): $(B)/tests/bench-%: $(B)/tests/bench/%_bench.o $(B)/tests/bench/figures.o $(FUZZ_HELPERS) $(TEST_ARCHIVES)
 	@echo "  LINK  $(@F)"
 	$(Q)$(CC) $(TEST_CFLAGS) -o $@ $^ $(ALL_LDFLAGS) $(call pkg_libs,$(TEST_LIBS))
 
@@ -147,9 +147,11 @@ check-warnings:
 
 # Bars that hold on a desk machine; the history's file is made on the disk that the tree is on.
 .PHONY: bench
-bench: $(FIGURES)
+bench: $(FIGURES) $(B)/plugflash
 	$(Q)$(B)/tests/bench-policy
 	$(Q)$(B)/tests/bench-image
+	$(Q)$(B)/tests/bench-store
+	$(Q)$(B)/tests/bench-inspect $(B)/plugflash
 	$(Q)$(B)/tests/bench-history $(B)
 
 # make fuzz FOR=60: every target for that many seconds, its corpus as the seed; make fuzz RUNS=1000000:

@@ -37,7 +37,8 @@ static void expect_transport(struct parse *parse, const config_setting_t *settin
 	int transport = text ? transport_from_name(text) : 0;
 	if (transport < 0)
 		complain(parse, setting,
-			"transport \"%s\" is not known; known are usb, uart, can, bridge and pty", text);
+			"transport \"%s\" is not known; known are usb, uart, can, bridge and pty",
+			text);
 	else
 		expected_of(rule)->transport = (enum transport)transport;
 }

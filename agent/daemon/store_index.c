@@ -272,14 +272,20 @@ static bool is_link(DIR *directory, const struct dirent *item)
 	       S_ISLNK(status.st_mode);
 }
 
-/* Calls for each file below a directory. 0, or the first answer that is not 0. */
+/* Whoever names "/" as a directory of firmware shall not keep the service busy for minutes. */
+static int count_visit(const struct visit *visit)
+{
+	return ++visit->store->visited > FILES_MAX ? -E2BIG : 0;
+}
+
+/* Sees to all that lies below a directory. 0, or the first answer that is not 0. */
 static int walk(const struct visit *visit, const char *path, unsigned depth)
 {
 	_cleanup_(closedirp) DIR *directory = opendir(path);
 	if (!directory)
 		return 0; /* a rule that names a file in it says what is wrong */
 	guard_watch(visit->store->guard, path);
-	int r = 0;
+	int r = count_visit(visit);
 	for (struct dirent *item; r == 0 && (item = readdir(directory));) {
 		struct stat status;
 		if (item->d_name[0] == '.' ||
@@ -288,8 +294,10 @@ static int walk(const struct visit *visit, const char *path, unsigned depth)
 		_cleanup_(freep) char *child = text_format("%s/%s", path, item->d_name);
 		if (!child)
 			return -ENOMEM;
-		if (S_ISREG(status.st_mode) && visit->reads)
-			r = see_file(visit->store, visit->known, TAKE_PTR(child), &status);
+		if (S_ISREG(status.st_mode))
+			r = visit->reads
+				    ? see_file(visit->store, visit->known, TAKE_PTR(child), &status)
+				    : count_visit(visit);
 		else if (S_ISDIR(status.st_mode) && depth < DEPTH_MAX && !is_link(directory, item))
 			r = walk(visit, child, depth + 1);
 	}
@@ -298,6 +306,7 @@ static int walk(const struct visit *visit, const char *path, unsigned depth)
 
 static int walk_all(const struct visit *visit, const struct policy *policy)
 {
+	visit->store->visited = 0;
 	int r = walk(visit, visit->store->directory, 0);
 	for (size_t i = 0; i < policy->directory_count && r == 0; i++)
 		r = walk(visit, policy->directories[i], 0);
@@ -357,7 +366,7 @@ void store_watch(struct store *store, const struct policy *policy)
 		_cleanup_(freep) char *directory =
 			slash ? strndup(image, (size_t)(slash - image)) : NULL;
 		if (directory && image[0] == '/')
-			guard_watch(store->guard, directory);
+			guard_watch(store->guard, *directory ? directory : "/");
 	}
 }
 

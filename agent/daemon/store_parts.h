@@ -41,6 +41,7 @@ struct store {
 	struct store_entry *entries; /* in the order of their paths */
 	size_t count;
 	size_t seen; /* in this look */
+	size_t visited; /* directories in it, and what is only watched */
 	size_t allocated;
 };
 

@@ -56,13 +56,31 @@ static bool is_blank(uint8_t character)
 	return character == ' ' || character == '\t' || character == '\r' || character == '\n';
 }
 
-static int digit(uint8_t character)
-{
-	if (character >= '0' && character <= '9')
-		return character - '0';
-	character |= 0x20;
-	return character >= 'a' && character <= 'f' ? character - 'a' + 10 : -1;
-}
+/* What a character stands for as a digit, and one more; 0: it is none. */
+static const uint8_t digits[256] = {
+	['0'] = 1,
+	['1'] = 2,
+	['2'] = 3,
+	['3'] = 4,
+	['4'] = 5,
+	['5'] = 6,
+	['6'] = 7,
+	['7'] = 8,
+	['8'] = 9,
+	['9'] = 10,
+	['A'] = 11,
+	['B'] = 12,
+	['C'] = 13,
+	['D'] = 14,
+	['E'] = 15,
+	['F'] = 16,
+	['a'] = 11,
+	['b'] = 12,
+	['c'] = 13,
+	['d'] = 14,
+	['e'] = 15,
+	['f'] = 16,
+};
 
 static void skip_blanks(struct reader *reader)
 {
@@ -72,24 +90,32 @@ static void skip_blanks(struct reader *reader)
 			reader->line++;
 }
 
+static int refuse_digits(const struct reader *reader)
+{
+	if (reader->position == reader->length)
+		return reject(reasons_add(reader->reasons, REASON_IMAGE_TRUNCATED,
+			"the Intel HEX file ends in the middle of line %zu: it was cut short, copy "
+			"or build it again",
+			reader->line));
+	return reject(reasons_add(reader->reasons, REASON_IMAGE_INCONSISTENT,
+		"line %zu of the Intel HEX file is shorter than it says, or holds something that "
+		"is no hexadecimal digit" AGAIN,
+		reader->line));
+}
+
 static int read_bytes(struct reader *reader, uint8_t *ret, size_t count)
 {
-	for (size_t i = 0; i < 2 * count; i++) {
-		if (reader->position == reader->length)
-			return reject(reasons_add(reader->reasons, REASON_IMAGE_TRUNCATED,
-				"the Intel HEX file ends in the middle of line %zu: it was cut "
-				"short, copy or build it again",
-				reader->line));
-		int value = digit(reader->text[reader->position]);
-		if (value < 0)
-			return reject(reasons_add(reader->reasons, REASON_IMAGE_INCONSISTENT,
-				"line %zu of the Intel HEX file is shorter than it says, or holds "
-				"something that is no hexadecimal digit" AGAIN,
-				reader->line));
+	const uint8_t *at = reader->text + reader->position;
+	size_t there = (reader->length - reader->position) / 2, i = 0;
+	for (; i < count && i < there && digits[at[0]] && digits[at[1]]; i++, at += 2)
+		ret[i] = (uint8_t)((digits[at[0]] - 1) << 4 | (digits[at[1]] - 1));
+	reader->position += 2 * i;
+	if (i == count)
+		return 0;
+	/* The first half of a byte may be the last that there is. */
+	if (reader->position < reader->length && digits[*at])
 		reader->position++;
-		ret[i / 2] = (uint8_t)(i % 2 ? ret[i / 2] | value : value << 4);
-	}
-	return 0;
+	return refuse_digits(reader);
 }
 
 /* The record at the position, into reader->record, and its checksum. */
@@ -215,7 +241,7 @@ bool hex_is_meant(const uint8_t *data, size_t length)
 	if (length - i <= RECORD_DIGITS || data[i] != ':')
 		return false;
 	for (size_t end = i++ + RECORD_DIGITS; i <= end; i++)
-		if (digit(data[i]) < 0)
+		if (!digits[data[i]])
 			return false;
 	return true;
 }

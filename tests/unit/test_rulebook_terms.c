@@ -47,7 +47,7 @@ static void refused(const char *text, const char *where, const char *words)
 	_cleanup_(reasons_done) struct reasons errors = { 0 };
 	_cleanup_(policy_freep) struct policy *policy = parse(text, &errors);
 	if (errors.count == 0)
-		fail_msg("%s: accepted", text);
+		fail_msg("%s: accepted, with %zu rules", text, policy->rule_count);
 	expect_only_reason(&errors, REASON_POLICY_INVALID, words);
 	if (!strstr(errors.items[0].sentence, where))
 		fail_msg("%s: not \"%s\": %s", text, where, errors.items[0].sentence);
@@ -197,6 +197,7 @@ static void all_complaints_are_told(void **state)
 	_cleanup_(freep) char *text =
 		policy_of("expect = { clock = 1;\ncrystal = 2; };\ndeclare = { chip = \"x\"; };");
 	_cleanup_(policy_freep) struct policy *policy = parse(text, &errors);
+	assert_int_equal(policy->rule_count, 1);
 	assert_int_equal(errors.count, 3);
 	assert_non_null(strstr(errors.items[0].sentence, "a.conf:2: clock"));
 	assert_non_null(strstr(errors.items[1].sentence, "a.conf:3: crystal"));

@@ -217,7 +217,6 @@ STORY(an_empty_store_says_what_to_do, "auto")
 	expect_no_choice(
 		shelf, REASON_IMAGE_MISSING, "none of the 0 files is firmware for an rp2040");
 	shelf_put(shelf, "a.txt", "x", 1);
-	_cleanup_(freep) uint8_t *other = make_rp2350_bin(SHELF_IMAGE_BYTES, 1);
 	shelf_put(shelf, "rp2350.txt", "PK\3\4", 4);
 	expect_no_choice(shelf, REASON_IMAGE_MISSING, "\"plugflash firmware\" shows what is there");
 }
