@@ -343,15 +343,22 @@ int fitness_judge(const struct image *image, const struct image_facts *says,
 	return r;
 }
 
-static int refuse_declared_address(
-	const struct link_address *link, uint32_t declared, struct reasons *reasons)
+/* What is declared must be so, as far as the bytes or the file say where the image belongs. */
+static int judge_declared_address(const struct image *image, const struct link_address *link,
+	uint32_t declared, struct reasons *reasons)
 {
+	uint32_t found = link->is_proved ? link->base : image_start(image);
+	if (found == declared || (!link->is_proved && !image->has_address))
+		return 0;
 	char signs[LINK_SIGNS_TEXT];
 	link_signs_text(link->signs, signs);
 	int r = reasons_add(reasons, REASON_DECLARATION_CONTRADICTED,
-		"the policy declares the address 0x%08" PRIx32
-		", and the image was built for 0x%08" PRIx32 " (%s): correct declare in the rule",
-		declared, link->base, signs);
+		"the policy declares the address 0x%08" PRIx32 ", and %s 0x%08" PRIx32
+		"%s%s%s: correct declare in the rule",
+		declared,
+		link->is_proved ? "the image was built for" : "the file puts the image at", found,
+		link->is_proved ? " (" : "", link->is_proved ? signs : "",
+		link->is_proved ? ")" : "");
 	return r < 0 ? r : IMAGE_REJECTED;
 }
 
@@ -363,10 +370,9 @@ int fitness_place(struct image *image, const struct image_facts *says, const str
 	uint32_t declared = is_declared ? terms->declared.address : 0;
 	if (image->is_linux_program)
 		return 0;
-	if (is_declared && link->is_proved && link->base != declared)
-		return refuse_declared_address(link, declared, reasons);
-	if (image->has_address)
-		return 0;
+	int r = is_declared ? judge_declared_address(image, link, declared, reasons) : 0;
+	if (r != 0 || image->has_address)
+		return r;
 	if (link->is_proved)
 		return image_place(image, link->base, reasons);
 	if (is_declared)
