@@ -26,6 +26,24 @@ bool trial_bytes(const struct trial *trial, uint32_t address, size_t length, uin
 	return image_copy(trial->image, address - trial->shift, length, ret) == length;
 }
 
+/* A rule may let the boot loader go that the board has had: then the chip starts the image itself.
+ */
+bool trial_replaces_bootloader(const struct trial *trial)
+{
+	const struct chip_memory *memory = chip_memory(trial->facts->chip);
+	return trial->terms->permits_bootloader && trial->image->has_address && memory &&
+	       image_start(trial->image) == memory->flash.start;
+}
+
+/* Does the chip start the image, or a boot loader before it? */
+static bool is_behind_bootloader(const struct trial *trial)
+{
+	const struct chip_memory *memory = chip_memory(trial->facts->chip);
+	return trial->facts->has_application_start && memory &&
+	       trial->facts->application_start != memory->flash.start &&
+	       !trial_replaces_bootloader(trial);
+}
+
 /* ---- which chip the image is for --------------------------------------------------------- */
 
 int judge_family(const struct trial *trial)
@@ -91,12 +109,10 @@ static int refuse_chip(const struct trial *trial)
 }
 
 /* The ROM of the RP2 family starts what lies at the start of the flash. */
-static bool is_started_by_rp2_rom(const struct board_facts *facts)
+static bool is_started_by_rp2_rom(const struct trial *trial)
 {
-	if (facts->chip != CHIP_RP2040 && facts->chip != CHIP_RP2350)
-		return false;
-	return !facts->has_application_start ||
-	       facts->application_start == chip_memory(facts->chip)->flash.start;
+	enum chip chip = trial->facts->chip;
+	return (chip == CHIP_RP2040 || chip == CHIP_RP2350) && !is_behind_bootloader(trial);
 }
 
 /*
@@ -113,7 +129,7 @@ static bool is_for_other_chip(const struct trial *trial)
 	if (facts->chip == CHIP_UNKNOWN)
 		return says->chip == CHIP_UNKNOWN ||
 		       !(facts->possible_chips & chip_bit(says->chip));
-	if (is_started_by_rp2_rom(facts) && says->chip_sign > CHIP_SIGN_DICTIONARY)
+	if (is_started_by_rp2_rom(trial) && says->chip_sign > CHIP_SIGN_DICTIONARY)
 		return false;
 	return says->chip != facts->chip;
 }
@@ -159,14 +175,49 @@ int judge_place(const struct trial *trial)
 		uint64_t end = (uint64_t)segment->address + segment->length;
 		if (segment->address >= layout->flash_start && end <= layout->flash_end)
 			continue;
-		bool in_ram = segment->address >= layout->ram_start && end <= layout->ram_end;
+		if (segment->address >= layout->ram_start && end <= layout->ram_end)
+			return reasons_add(trial->reasons, REASON_OUTSIDE_FLASH,
+				"the image puts %" PRIu32 " bytes at 0x%08" PRIx32
+				", which is RAM: use a build that runs from flash",
+				segment->length, segment->address);
 		return reasons_add(trial->reasons, REASON_OUTSIDE_FLASH,
-			"the image puts %" PRIu32 " bytes at 0x%08" PRIx32 ", %s%s%s: %s",
-			segment->length, segment->address, in_ram ? "which is RAM" : "where an ",
-			in_ram ? "" : layout->name, in_ram ? "" : " has no flash",
-			in_ram ? "use a build that runs from flash"
-			       : "use the image that was built for this board");
+			"the image puts %" PRIu32 " bytes at 0x%08" PRIx32
+			", where an %s has no flash (it has 0x%08" PRIx32 " to 0x%08" PRIx32
+			"): use the image that was built for this board",
+			segment->length, segment->address, layout->name, layout->flash_start,
+			layout->flash_end);
 	}
+	return 0;
+}
+
+static bool is_writable(const struct board_facts *facts, const struct image_segment *segment)
+{
+	uint64_t at = segment->address, end = at + segment->length;
+	for (size_t i = 0; i < facts->writable_count && at < end; i++)
+		if (at >= facts->writable[i].start && at < facts->writable[i].end)
+			at = facts->writable[i].end;
+	return facts->writable_count == 0 || at >= end;
+}
+
+static int refuse_region(const struct trial *trial, const struct image_segment *segment)
+{
+	const struct board_facts *facts = trial->facts;
+	_cleanup_(freep) char *regions = NULL;
+	for (size_t i = 0; i < facts->writable_count; i++)
+		if (text_append(&regions, "%s0x%08" PRIx32 " to 0x%08" PRIx32, i ? " and " : "",
+			    facts->writable[i].start, facts->writable[i].end) < 0)
+			return -ENOMEM;
+	return reasons_add(trial->reasons, REASON_OUTSIDE_FLASH,
+		"the image puts %" PRIu32 " bytes at 0x%08" PRIx32
+		", and the board lets only %s be written: use an image that was built to lie there",
+		segment->length, segment->address, regions);
+}
+
+int judge_regions(const struct trial *trial)
+{
+	for (size_t i = 0; i < trial->image->segment_count; i++)
+		if (!is_writable(trial->facts, &trial->image->segments[i]))
+			return refuse_region(trial, &trial->image->segments[i]);
 	return 0;
 }
 
@@ -202,22 +253,33 @@ int judge_size(const struct trial *trial)
 	return 0;
 }
 
+/* That the image is a boot loader itself, judge_kind() has said. */
 int judge_bootloader_kept(const struct trial *trial)
 {
 	const struct board_facts *facts = trial->facts;
-	if (facts->bootloader <= BOOTLOADER_NONE || trial->terms->permits_bootloader)
+	enum image_kind kind = trial->says->kind;
+	if (facts->bootloader <= BOOTLOADER_NONE || trial->terms->permits_bootloader ||
+		kind == KIND_KATAPULT || kind == KIND_COMBINED)
 		return 0;
+	bool is_katapult = facts->bootloader == BOOTLOADER_KATAPULT;
 	uint32_t end = facts->bootloader_end;
 	if (end == 0 && facts->has_application_start)
 		end = facts->application_start;
-	if (end > 0 && trial_start(trial) >= end)
+	/* What is said to end where the flash starts is there all the same. */
+	if (end <= trial->layout->flash_start)
+		return reasons_add(trial->reasons, REASON_OVERLAPS_BOOTLOADER,
+			"the image begins at 0x%08" PRIx64
+			", where the board has its boot loader%s: use a build for behind it, or "
+			"say bootloader = true in the rule if the boot loader is to go",
+			trial_start(trial), is_katapult ? ", Katapult" : "");
+	if (trial_start(trial) >= end)
 		return 0;
 	return reasons_add(trial->reasons, REASON_OVERLAPS_BOOTLOADER,
-		"the image begins at 0x%08" PRIx64 ", where the board has its boot loader%s: use a "
-		"build for behind it%s, or say bootloader = true in the rule if the boot loader is "
-		"to go",
-		trial_start(trial), facts->bootloader == BOOTLOADER_KATAPULT ? ", Katapult" : "",
-		facts->has_application_start ? " (at the board's application start)" : "");
+		"the image begins at 0x%08" PRIx64
+		", and the boot loader of the board%s reaches up to 0x%08" PRIx32
+		": use a build for behind it, or say bootloader = true in the rule if the boot "
+		"loader is to go",
+		trial_start(trial), is_katapult ? ", Katapult," : "", end);
 }
 
 /* Every STM32 that we know has its RAM and its flash here; an RP2 chip has no flash at 0x08000000.
@@ -304,12 +366,11 @@ static int judge_declared_chip(const struct trial *trial)
 static int judge_start(const struct trial *trial)
 {
 	const struct board_facts *facts = trial->facts;
-	const struct chip_memory *memory = chip_memory(facts->chip);
-	if (!memory)
+	if (!chip_memory(facts->chip))
 		return reasons_add(trial->reasons, REASON_UNSUPPORTED,
 			"plugflash cannot install a program on the computer itself yet: run "
 			"\"make flash\" in Klipper's directory");
-	if (!is_started_by_rp2_rom(facts))
+	if (!is_started_by_rp2_rom(trial))
 		return fitness_judge_cortex(trial);
 	return facts->chip == CHIP_RP2040 ? fitness_judge_rp2040(trial)
 					  : fitness_judge_rp2350(trial);
@@ -349,15 +410,22 @@ int fitness_judge(const struct image *image, const struct image_facts *says,
 	return r;
 }
 
-static int refuse_declared_address(
-	const struct link_address *link, uint32_t declared, struct reasons *reasons)
+/* What is declared must be so, as far as the bytes or the file say where the image belongs. */
+static int judge_declared_address(const struct image *image, const struct link_address *link,
+	uint32_t declared, struct reasons *reasons)
 {
+	uint32_t found = link->is_proved ? link->base : image_start(image);
+	if (found == declared || (!link->is_proved && !image->has_address))
+		return 0;
 	char signs[LINK_SIGNS_TEXT];
 	link_signs_text(link->signs, signs);
 	int r = reasons_add(reasons, REASON_DECLARATION_CONTRADICTED,
-		"the policy declares the address 0x%08" PRIx32
-		", and the image was built for 0x%08" PRIx32 " (%s): correct declare in the rule",
-		declared, link->base, signs);
+		"the policy declares the address 0x%08" PRIx32 ", and %s 0x%08" PRIx32
+		"%s%s%s: correct declare in the rule",
+		declared,
+		link->is_proved ? "the image was built for" : "the file puts the image at", found,
+		link->is_proved ? " (" : "", link->is_proved ? signs : "",
+		link->is_proved ? ")" : "");
 	return r < 0 ? r : IMAGE_REJECTED;
 }
 
@@ -369,10 +437,9 @@ int fitness_place(struct image *image, const struct image_facts *says, const str
 	uint32_t declared = is_declared ? terms->declared.address : 0;
 	if (image->is_linux_program)
 		return 0;
-	if (is_declared && link->is_proved && link->base != declared)
-		return refuse_declared_address(link, declared, reasons);
-	if (image->has_address)
-		return 0;
+	int r = is_declared ? judge_declared_address(image, link, declared, reasons) : 0;
+	if (r != 0 || image->has_address)
+		return r;
 	if (link->is_proved)
 		return image_place(image, link->base, reasons);
 	if (is_declared)

@@ -24,8 +24,16 @@ static struct layout layout_of(enum chip chip)
 static int judge_chip_proved(const struct trial *trial)
 {
 	enum chip chip = trial->facts->chip;
-	if (trial->says->chip == chip || trial->terms->declared.chip == chip)
+	enum chip declared = trial->terms->declared.chip;
+	if (trial->says->chip == chip || declared == chip)
 		return 0;
+	if (declared != CHIP_UNKNOWN)
+		return reasons_add(trial->reasons, REASON_WRONG_CHIP,
+			"the policy declares the image to be for %s %s, and the board is %s %s: "
+			"use the image that was built for this board, or correct declare in the "
+			"rule",
+			chip_article(declared), chip_name(declared), chip_article(chip),
+			chip_name(chip));
 	return reasons_add(trial->reasons, REASON_IMAGE_CHIP_UNKNOWN,
 		"the image does not say which chip it is for%s, and the board is %s %s: use an "
 		"image that says it (Klipper's do), or state declare = { chip = \"%s\"; } in the "
@@ -39,7 +47,7 @@ static bool expected_start(const struct trial *trial, uint32_t *ret)
 {
 	const struct board_facts *facts = trial->facts;
 	enum image_kind kind = trial->says->kind;
-	if (kind == KIND_KATAPULT || kind == KIND_COMBINED)
+	if (kind == KIND_KATAPULT || kind == KIND_COMBINED || trial_replaces_bootloader(trial))
 		*ret = trial->layout->flash_start;
 	else if (facts->has_application_start)
 		*ret = facts->application_start;
@@ -60,11 +68,9 @@ static int judge_application_start(const struct trial *trial)
 			", and where this board starts its application is unknown: state "
 			"application_start for this board in the policy",
 			start);
-	if (start == expected)
-		return 0;
 	size_t before = trial->reasons->count;
-	int r = start < expected ? judge_bootloader_kept(trial) : 0;
-	if (r < 0 || trial->reasons->count > before)
+	int r = judge_bootloader_kept(trial);
+	if (r < 0 || trial->reasons->count > before || start == expected)
 		return r;
 	return reasons_add(trial->reasons, REASON_WRONG_ADDRESS,
 		"the image is built for 0x%08" PRIx64
@@ -73,33 +79,9 @@ static int judge_application_start(const struct trial *trial)
 		start, expected, expected - trial->layout->flash_start);
 }
 
-static bool is_writable(const struct board_facts *facts, const struct image_segment *segment)
-{
-	uint64_t at = segment->address, end = at + segment->length;
-	for (size_t i = 0; i < facts->writable_count && at < end; i++)
-		if (at >= facts->writable[i].start && at < facts->writable[i].end)
-			at = facts->writable[i].end;
-	return facts->writable_count == 0 || at >= end;
-}
-
-static int judge_regions(const struct trial *trial)
-{
-	for (size_t i = 0; i < trial->image->segment_count; i++) {
-		const struct image_segment *segment = &trial->image->segments[i];
-		if (is_writable(trial->facts, segment))
-			continue;
-		return reasons_add(trial->reasons, REASON_OUTSIDE_FLASH,
-			"the image puts %" PRIu32 " bytes at 0x%08" PRIx32
-			", and the board does not let all of that be written: use an image for "
-			"behind its boot loader",
-			segment->length, segment->address);
-	}
-	return 0;
-}
-
 static int judge_vectors(const struct trial *trial)
 {
-	uint8_t vectors[8], code[2];
+	uint8_t vectors[8] = { 0 }, code[2];
 	uint32_t start = image_start(trial->image) + trial->says->link.vectors;
 	if (trial_bytes(trial, start, sizeof(vectors), vectors)) {
 		uint32_t reset = read_u32(vectors + 4);

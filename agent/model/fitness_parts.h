@@ -42,6 +42,9 @@ uint32_t trial_flash_end(const struct trial *trial);
 bool trial_bytes(const struct trial *trial, uint32_t address, size_t length, uint8_t *ret)
 	_must_check_;
 
+/* Does the image lie where the chip starts, and may it replace a boot loader there? */
+bool trial_replaces_bootloader(const struct trial *trial);
+
 /* Do these eight bytes lead into the flash of an STM32? */
 bool are_stm32_vectors(const uint8_t vectors[8]);
 
@@ -49,6 +52,7 @@ bool are_stm32_vectors(const uint8_t vectors[8]);
 int judge_family(const struct trial *trial) _must_check_;
 int judge_place(const struct trial *trial) _must_check_;
 int judge_size(const struct trial *trial) _must_check_;
+int judge_regions(const struct trial *trial) _must_check_;
 int judge_bootloader_kept(const struct trial *trial) _must_check_;
 
 int fitness_judge_rp2040(const struct trial *trial) _must_check_;

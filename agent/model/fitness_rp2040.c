@@ -152,5 +152,6 @@ int fitness_judge_rp2040(const struct trial *outer)
 		return r;
 	if (!trial.image->has_address)
 		return judge_place(&trial);
-	return judge_bootloader_kept(&trial);
+	r = judge_bootloader_kept(&trial);
+	return r < 0 ? r : judge_regions(&trial);
 }

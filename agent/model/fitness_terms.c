@@ -21,7 +21,7 @@
 struct property {
 	enum reason_code code;
 	const char *name; /* "CAN pins" */
-	const char *key; /* in expect = { … } */
+	const char *key; /* in expect = { … }, and in declare */
 	bool can_be_declared;
 	const char *expected; /* NULL: the policy does not say */
 	const char *image; /* NULL: the image does not say */
@@ -35,15 +35,17 @@ static const char *shown(const char *value)
 
 static int judge_expected(const struct trial *trial, const struct property *property)
 {
+	if (!property->image && property->can_be_declared)
+		return reasons_add(trial->reasons, REASON_EXPECTATION_UNPROVED,
+			"the policy expects the %s to be %s, and the image does not say: no image "
+			"of this kind does, so state declare = { %s = …; } in the rule if you know "
+			"it",
+			property->name, shown(property->expected), property->key);
 	if (!property->image)
 		return reasons_add(trial->reasons, REASON_EXPECTATION_UNPROVED,
-			"the policy expects the %s to be %s, and the image does not say: %s",
-			property->name, shown(property->expected),
-			property->can_be_declared
-				? "no image of this kind does, so state it in declare = { … } in "
-				  "the rule if you know it"
-				: "use an image that says it, or take it out of expect in the "
-				  "rule");
+			"the policy expects the %s to be %s, and the image does not say: use an "
+			"image that says it, or take %s out of expect in the rule",
+			property->name, shown(property->expected), property->key);
 	if (text_equal(property->image, property->expected))
 		return 0;
 	return reasons_add(trial->reasons, property->code,
@@ -259,13 +261,8 @@ static int judge_expected_version(const struct trial *trial, const char *version
 		version, expected);
 }
 
-static int judge_version(const struct trial *trial)
+static int judge_order(const struct trial *trial, const char *version, const char *before)
 {
-	const char *version = image_facts_version(trial->says);
-	const char *before = trial->facts->running ? trial->facts->running->version : NULL;
-	int r = judge_expected_version(trial, version);
-	if (r < 0 || !before || trial->terms->permits_downgrade)
-		return r;
 	switch (version_compare(version, before)) {
 	case VERSION_OLDER:
 		return reasons_add(trial->reasons, REASON_DOWNGRADE,
@@ -274,15 +271,25 @@ static int judge_version(const struct trial *trial)
 			version, before);
 	case VERSION_UNORDERED:
 		return reasons_add(trial->reasons, REASON_VERSION_UNORDERED,
-			"the image is version %s, and the board runs %s: which is the older one, "
-			"nobody can tell; say downgrade = true in the rule if that does not "
-			"matter",
-			version && *version ? version : "unknown", before);
+			"the image %s%s, and the board runs %s: which is the older one, nobody can "
+			"tell; say downgrade = true in the rule if that does not matter",
+			version && *version ? "is version " : "does not say its version",
+			version ? version : "", before);
 	case VERSION_SAME:
 	case VERSION_NEWER:
 		break;
 	}
 	return 0;
+}
+
+static int judge_version(const struct trial *trial)
+{
+	const char *version = image_facts_version(trial->says);
+	const char *before = trial->facts->running ? trial->facts->running->version : NULL;
+	int r = judge_expected_version(trial, version);
+	if (r < 0 || !before || trial->terms->permits_downgrade)
+		return r;
+	return judge_order(trial, version, before);
 }
 
 static int judge_digest(const struct trial *trial)
