@@ -11,6 +11,15 @@
 #define WRITES_MAX 256
 #define LINKS_MAX  40
 
+int store_refuse(struct reasons *reasons, enum reason_code code, const char *path, const char *text)
+{
+	_cleanup_(freep) char *safe = text_escape(path);
+	if (!safe)
+		return -ENOMEM;
+	int r = reasons_add(reasons, code, "%s: %s", safe, text);
+	return r < 0 ? r : STORE_REFUSED;
+}
+
 /* ---- who could change it ----------------------------------------------------------------- */
 
 /* The service's own group is the operators'. */

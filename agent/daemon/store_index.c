@@ -22,15 +22,6 @@ void firmware_done(struct firmware *firmware)
 	*firmware = (struct firmware){ 0 };
 }
 
-int store_refuse(struct reasons *reasons, enum reason_code code, const char *path, const char *text)
-{
-	_cleanup_(freep) char *safe = text_escape(path);
-	if (!safe)
-		return -ENOMEM;
-	int r = reasons_add(reasons, code, "%s: %s", safe, text);
-	return r < 0 ? r : STORE_REFUSED;
-}
-
 /* ---- one file ---------------------------------------------------------------------------- */
 
 static bool is_unchanged(const struct stat *left, const struct stat *right)

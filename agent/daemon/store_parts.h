@@ -10,6 +10,10 @@
 
 /* ---- store_guard.c: may it be used? ------------------------------------------------------ */
 
+/* A refusal that is about one file: "path: text". STORE_REFUSED or -ENOMEM. */
+int store_refuse(struct reasons *reasons, enum reason_code code, const char *path, const char *text)
+	_must_check_;
+
 /* Watches directories for files that are open for writing. */
 struct guard;
 
@@ -44,10 +48,6 @@ struct store {
 	size_t visited; /* directories in it, and what is only watched */
 	size_t allocated;
 };
-
-/* A refusal that is about one file: "path: text". STORE_REFUSED or -ENOMEM. */
-int store_refuse(struct reasons *reasons, enum reason_code code, const char *path, const char *text)
-	_must_check_;
 
 /* Reads, parses and places a file, if it may be used. Answers as store_choose() does. */
 int store_load(const struct store *store, const char *path, const struct terms *terms,

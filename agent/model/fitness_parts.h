@@ -3,8 +3,8 @@
 /*
  * What the judgements share; nobody else includes this. Whether a chip would start the image is a
  * file a family (fitness_rp2040.c, fitness_rp2350.c, and fitness_cortex.c for all chips that start
- * with a vector table); whether it is what the policy means is fitness_terms.c. fitness.c calls the
- * right ones.
+ * with a vector table), what these share is fitness_trial.c; whether it is what the policy means is
+ * fitness_terms.c. fitness.c calls the right ones.
  */
 #include "model/board.h"
 #include "model/image.h"
