@@ -12,6 +12,8 @@
 #include "base/text.h"
 #include "model/board.h"
 #include "model/policy.h"
+#include "model/transport.h"
+#include "model/version.h"
 
 #define TEN_YEARS_USEC (3660ull * 24 * 3600 * 1000000)
 
@@ -61,6 +63,30 @@ static void take_for_names(const char *text)
 			must(isxdigit((unsigned char)*digit) && !islower((unsigned char)*digit));
 	}
 	(void)policy_serial_is_shared(text);
+	int transport = transport_from_name(text);
+	must(transport < 0 || text_equal(transport_name((enum transport)transport), text));
+	const char *mcu = chip_name(chip_from_mcu(text));
+	must(chip_from_mcu(text) == CHIP_UNKNOWN || strncmp(text, mcu, strlen(mcu)) == 0);
+	must(chip < 0 || chip_from_mcu(text) == (enum chip)chip);
+}
+
+/* Two versions, one a line: which is the older one does not hang on who asks. */
+static void take_for_versions(const char *text)
+{
+	const char *end = strchr(text, '\n');
+	_cleanup_(freep) char *left = end ? strndup(text, (size_t)(end - text)) : strdup(text);
+	must(left);
+	const char *right = end ? end + 1 : "v0.13.0-420-g0a1b2c3d4";
+	enum version_order there = version_compare(left, right),
+			   back = version_compare(right, left);
+	must(version_compare(left, left) == (*left ? VERSION_SAME : VERSION_UNORDERED));
+	must((there == VERSION_SAME) == (*left && strcmp(left, right) == 0));
+	must((there == VERSION_OLDER) == (back == VERSION_NEWER));
+	must((there == VERSION_NEWER) == (back == VERSION_OLDER));
+	/* What is ordered differs in numbers only: both begin with the same words. */
+	size_t words = strcspn(left, "0123456789");
+	must(there == VERSION_UNORDERED || there == VERSION_SAME ||
+		(words == strcspn(right, "0123456789") && memcmp(left, right, words) == 0));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t length)
@@ -73,5 +99,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t length)
 	show(text);
 	take_for_numbers(text);
 	take_for_names(text);
+	take_for_versions(text);
 	return 0;
 }

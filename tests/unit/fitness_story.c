@@ -76,11 +76,11 @@ void story_offer(struct image *image, const struct board_facts *board, const str
 {
 	_cleanup_(image_freep) struct image *owned = image;
 	_cleanup_(image_facts_done) struct image_facts says = { 0 };
-	assert_int_equal(image_facts_read(image, &says), 0);
-	int r = fitness_place(image, &says, terms, reasons);
+	assert_int_equal(image_facts_read(owned, &says), 0);
+	int r = fitness_place(owned, &says, terms, reasons);
 	assert_int_equal(r, reasons->count > 0 ? IMAGE_REJECTED : 0);
 	if (r == 0)
-		assert_int_equal(fitness_judge(image, &says, board, terms, reasons), 0);
+		assert_int_equal(fitness_judge(owned, &says, board, terms, reasons), 0);
 	for (size_t i = 0; i < reasons->count; i++)
 		expect_advice(reasons->items[i].sentence);
 }

@@ -34,23 +34,23 @@ static void expect_placed(struct image *image, const struct terms *terms, uint32
 {
 	_cleanup_(image_freep) struct image *owned = image;
 	_cleanup_(reasons_done) struct reasons reasons = { 0 };
-	assert_int_equal(place(image, terms, &reasons), 0);
+	assert_int_equal(place(owned, terms, &reasons), 0);
 	assert_int_equal(reasons.count, 0);
-	assert_true(image->has_address);
-	assert_int_equal(image_start(image), address);
+	assert_true(owned->has_address);
+	assert_int_equal(image_start(owned), address);
 	/* A second time changes nothing. */
-	struct digest digest = image->digest;
-	assert_int_equal(place(image, terms, &reasons), 0);
-	assert_memory_equal(&digest, &image->digest, sizeof(digest));
+	struct digest digest = owned->digest;
+	assert_int_equal(place(owned, terms, &reasons), 0);
+	assert_memory_equal(&digest, &owned->digest, sizeof(digest));
 }
 
 static void expect_unplaced(struct image *image, const struct terms *terms)
 {
 	_cleanup_(image_freep) struct image *owned = image;
 	_cleanup_(reasons_done) struct reasons reasons = { 0 };
-	assert_int_equal(place(image, terms, &reasons), 0);
+	assert_int_equal(place(owned, terms, &reasons), 0);
 	assert_int_equal(reasons.count, 0);
-	assert_false(image->has_address);
+	assert_false(owned->has_address);
 }
 
 static void expect_contradiction(
@@ -58,13 +58,13 @@ static void expect_contradiction(
 {
 	_cleanup_(image_freep) struct image *owned = image;
 	_cleanup_(reasons_done) struct reasons reasons = { 0 };
-	const struct digest digest = image->digest;
-	assert_int_equal(place(image, terms, &reasons), IMAGE_REJECTED);
+	const struct digest digest = owned->digest;
+	assert_int_equal(place(owned, terms, &reasons), IMAGE_REJECTED);
 	expect_only_reason(&reasons, REASON_DECLARATION_CONTRADICTED, declared);
 	expect_only_reason(&reasons, REASON_DECLARATION_CONTRADICTED, found);
 	expect_only_reason(
 		&reasons, REASON_DECLARATION_CONTRADICTED, "correct declare in the rule");
-	assert_memory_equal(&digest, &image->digest, sizeof(digest));
+	assert_memory_equal(&digest, &owned->digest, sizeof(digest));
 }
 
 static void what_the_bytes_prove_is_the_place(void **unused)
