@@ -109,6 +109,9 @@ static void find_place(
 		return;
 	facts->link = link_address_find(first->data, first->length, facts->chip,
 		is_first ? facts->klipper.offset : LINK_NO_DICTIONARY);
+	/* What the first piece refers to, the next one may hold. */
+	if (image->segment_count > 1)
+		facts->link.is_cut = false;
 }
 
 static enum image_kind find_kind(const struct image *image, const struct image_facts *facts)

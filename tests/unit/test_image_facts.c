@@ -262,6 +262,25 @@ static void a_dictionary_further_on_is_no_sign_of_the_first_piece(void **state)
 	expect_chip(says, CHIP_STM32G0B1, CHIP_SIGN_DICTIONARY);
 }
 
+/* Between the pieces of a file there may be a hole, as wide as an alignment. */
+static void what_the_next_piece_holds_is_not_missing(void **state)
+{
+	_cleanup_(freep) uint8_t *bytes = make_klipper("stm32g0b1xx", ARM_8K, NOW, "");
+	uint8_t rest[256] = { 0 };
+	for (unsigned i = 0; i < 16; i++)
+		write_u32(bytes + 0x200 + 4 * i, ARM_8K + ARM_LENGTH + 16 + 4 * i);
+	const struct image_facts *says =
+		read_value(*state, make_value(FORMAT_HEX, bytes, ARM_LENGTH, ARM_8K));
+	assert_true(says->link.is_proved && says->link.is_cut);
+	const struct made_segment segments[] = { { ARM_8K, bytes, ARM_LENGTH },
+		{ ARM_8K + ARM_LENGTH + 16, rest, sizeof(rest) } };
+	size_t length;
+	_cleanup_(freep) uint8_t *file = make_hex(segments, 2, &length);
+	says = read_value(*state, story_parse(file, length));
+	assert_int_equal(((struct desk *)*state)->image->segment_count, 2);
+	assert_true(says->link.is_proved && !says->link.is_cut);
+}
+
 static void what_says_nothing_is_a_program_for_nobody_knows_what(void **state)
 {
 	uint8_t bytes[4096];
@@ -315,6 +334,7 @@ int main(void)
 		STORY(a_deployer_carries_katapult_within),
 		STORY(of_several_dictionaries_that_differ_none_is_believed),
 		STORY(a_dictionary_further_on_is_no_sign_of_the_first_piece),
+		STORY(what_the_next_piece_holds_is_not_missing),
 		STORY(what_says_nothing_is_a_program_for_nobody_knows_what),
 		cmocka_unit_test(the_version_is_klippers_before_the_sdks),
 		cmocka_unit_test(every_kind_and_sign_has_a_name),
