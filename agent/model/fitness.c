@@ -19,6 +19,7 @@ static bool is_behind_bootloader(const struct trial *trial)
 	       trial->facts->application_start != memory->flash.start &&
 	       !trial_replaces_bootloader(trial);
 }
+
 /* ---- which chip the image is for --------------------------------------------------------- */
 
 /* The chip that the board has, or one of those that it may have. */

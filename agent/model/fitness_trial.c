@@ -3,6 +3,8 @@
  * fitness_parts.h. */
 #include <errno.h>
 #include <inttypes.h>
+#include <string.h>
+#include <strings.h>
 
 #include "base/bytes.h"
 #include "base/text.h"
@@ -30,11 +32,19 @@ bool trial_replaces_bootloader(const struct trial *trial)
 	       image_start(trial->image) == memory->flash.start;
 }
 
+/* "STM32G0" means every chip of that name. */
+static bool family_includes(uint32_t family, enum chip chip)
+{
+	const char *name = uf2_family_name(family);
+	return name && strncasecmp(name, chip_name(chip), strlen(name)) == 0;
+}
+
 int judge_family(const struct trial *trial)
 {
 	const struct image *image = trial->image;
 	enum chip chip = trial->facts->chip;
-	if (image->uf2_family == 0 || image->family_chip == chip)
+	if (image->uf2_family == 0 || image->family_chip == chip ||
+		family_includes(image->uf2_family, chip))
 		return 0;
 	const char *name = uf2_family_name(image->uf2_family);
 	if (name)

@@ -158,6 +158,9 @@ static void the_family_of_a_uf2_is_held_against_the_board(void **unused)
 	(void)unused;
 	_cleanup_(freep) uint8_t *bytes = make_klipper("stm32g0b1xx", ARM_8K, NOW, "");
 	expect_taken(story_uf2(bytes, ARM_LENGTH, ARM_8K, 0), &toolhead, NULL);
+	expect_taken(story_uf2(bytes, ARM_LENGTH, ARM_8K, 0x300f5633), &toolhead, NULL);
+	expect_turned_down(story_uf2(bytes, ARM_LENGTH, ARM_8K, 0x57755a57), &toolhead, NULL,
+		REASON_WRONG_CHIP, "is for STM32F4", "the board is an stm32g0b1");
 	expect_turned_down(story_uf2(bytes, ARM_LENGTH, ARM_8K, MADE_FAMILY_RP2040), &toolhead,
 		NULL, REASON_WRONG_CHIP, "is for RP2040", "the board is an stm32g0b1");
 	expect_turned_down(story_uf2(bytes, ARM_LENGTH, ARM_8K, 0x12345678), &toolhead, NULL,
