@@ -286,8 +286,11 @@ static int judge_version(const struct trial *trial)
 {
 	const char *version = image_facts_version(trial->says);
 	const char *before = trial->facts->running ? trial->facts->running->version : NULL;
+	enum image_kind kind = trial->says->kind;
 	int r = judge_expected_version(trial, version);
-	if (r < 0 || !before || trial->terms->permits_downgrade)
+	/* What only replaces the boot loader is no other version of the application. */
+	if (r < 0 || !before || trial->terms->permits_downgrade || kind == KIND_KATAPULT ||
+		kind == KIND_DEPLOYER)
 		return r;
 	return judge_order(trial, version, before);
 }

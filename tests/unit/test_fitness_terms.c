@@ -419,6 +419,23 @@ static void which_version_is_the_older_one_must_be_known(void **unused)
 		"say downgrade = true in the rule");
 }
 
+/* It was permitted by name, and its version is not that of an application. */
+static void a_boot_loader_is_no_version_of_the_application(void **unused)
+{
+	(void)unused;
+	_cleanup_(klipper_done) struct klipper klipper = { 0 };
+	const struct board_facts board = that_ran(NOW, CAN, &klipper);
+	struct made_arm made = { .base = ARM_8K, .signs = LINK_RESET_CODE | LINK_VTOR };
+	_cleanup_(freep) uint8_t *deployer = make_arm(&made);
+	memcpy(deployer + 0x1000, "CanBoot!", 8);
+	struct terms terms = { .declared.chip = CHIP_STM32G0B1, .permits_bootloader = true };
+	expect_taken(make_value(FORMAT_BIN, deployer, ARM_LENGTH, 0), &board, &terms);
+	made.base = ARM_STM32_0;
+	_cleanup_(freep) uint8_t *katapult = make_arm(&made);
+	make_katapult(katapult, ARM_STM32_0);
+	expect_taken(make_value(FORMAT_BIN, katapult, ARM_LENGTH, 0), &board, &terms);
+}
+
 static void an_expected_version_is_no_permission(void **unused)
 {
 	(void)unused;
@@ -499,6 +516,7 @@ int main(void)
 		cmocka_unit_test(the_version_is_not_the_expected_one),
 		cmocka_unit_test(an_older_version_is_a_downgrade),
 		cmocka_unit_test(which_version_is_the_older_one_must_be_known),
+		cmocka_unit_test(a_boot_loader_is_no_version_of_the_application),
 		cmocka_unit_test(an_expected_version_is_no_permission),
 		cmocka_unit_test(a_pinned_digest_lets_one_image_pass),
 		cmocka_unit_test(all_that_differs_is_told),
