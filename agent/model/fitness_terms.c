@@ -286,12 +286,14 @@ static int judge_version(const struct trial *trial)
 {
 	const char *version = image_facts_version(trial->says);
 	const char *before = trial->facts->running ? trial->facts->running->version : NULL;
-	enum image_kind kind = trial->says->kind;
+	bool is_bootloader =
+		trial->says->kind == KIND_KATAPULT || trial->says->kind == KIND_DEPLOYER;
 	int r = judge_expected_version(trial, version);
-	/* What only replaces the boot loader is no other version of the application. */
-	if (r < 0 || !before || trial->terms->permits_downgrade || kind == KIND_KATAPULT ||
-		kind == KIND_DEPLOYER)
+	if (r < 0 || !before || trial->terms->permits_downgrade)
 		return r;
+	/* A boot loader that is permitted is no other version of the application. */
+	if (is_bootloader && trial->terms->permits_bootloader)
+		return 0;
 	return judge_order(trial, version, before);
 }
 
