@@ -182,7 +182,6 @@ static void a_directory_that_goes_takes_its_files_along(void **state)
 static void too_many_files_are_refused(void **state)
 {
 	struct shelf *shelf = *state;
-	_cleanup_(freep) char *first = shelf_path(shelf, "a.bin");
 	for (unsigned i = 0; i < 20000; i++) {
 		_cleanup_(freep) char *name = text_format("%u.txt", i);
 		_cleanup_(freep) char *path = shelf_path(shelf, name);
