@@ -31,7 +31,8 @@ static void expect_usb(struct parse *parse, const config_setting_t *setting, voi
 			config_setting_name(setting));
 }
 
-static void expect_transport(struct parse *parse, const config_setting_t *setting, void *rule)
+static void want_transport(
+	struct parse *parse, const config_setting_t *setting, enum transport *ret)
 {
 	const char *text = want_string(parse, setting);
 	int transport = text ? transport_from_name(text) : 0;
@@ -40,7 +41,12 @@ static void expect_transport(struct parse *parse, const config_setting_t *settin
 			"transport \"%s\" is not known; known are usb, uart, can, bridge and pty",
 			text);
 	else
-		expected_of(rule)->transport = (enum transport)transport;
+		*ret = (enum transport)transport;
+}
+
+static void expect_transport(struct parse *p, const config_setting_t *s, void *rule)
+{
+	want_transport(p, s, &expected_of(rule)->transport);
 }
 
 static uint32_t want_rate(struct parse *p, const config_setting_t *s, uint32_t least, uint32_t most)
@@ -145,6 +151,11 @@ static void declare_chip(struct parse *p, const config_setting_t *s, void *rule)
 	want_chip(p, s, &declared_of(rule)->chip);
 }
 
+static void declare_transport(struct parse *p, const config_setting_t *s, void *rule)
+{
+	want_transport(p, s, &declared_of(rule)->transport);
+}
+
 static void declare_can_bitrate(struct parse *p, const config_setting_t *s, void *rule)
 {
 	declared_of(rule)->can_bitrate = want_rate(p, s, 10000, 8000000);
@@ -158,6 +169,7 @@ static void declare_crystal(struct parse *p, const config_setting_t *s, void *ru
 static const struct key declare_keys[] = {
 	{ "address", declare_address },
 	{ "chip", declare_chip },
+	{ "transport", declare_transport },
 	{ "can_bitrate", declare_can_bitrate },
 	{ "crystal", declare_crystal },
 };

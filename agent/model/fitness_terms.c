@@ -3,7 +3,7 @@
  * Is the image what the policy means, and would the board be heard of again? See fitness_parts.h.
  *
  * What the policy expects must be proved by the image, or declared where no image records it. What
- * it does not speak of must be as in the firmware that the board ran before, if that is known:
+ * it does not speak of must be as in the firmware that the board ran before, where both say it:
  * pins, clock and transport belong to the board's wiring, which a new version does not change.
  */
 #include <fnmatch.h>
@@ -109,15 +109,31 @@ static int judge_expected_transport(const struct trial *trial, enum transport tr
 		transport_name(transport), transport_name(expected));
 }
 
-static int judge_transport(const struct trial *trial)
+/* A program that does not say how it talks, on a board that would be lost if it talks otherwise.
+ * One that is plugged in for its boot mode is in somebody's hands. */
+static int judge_unknown_transport(const struct trial *trial)
 {
-	enum transport transport = transport_of(klipper_of(trial));
 	enum transport before = transport_of(trial->facts->running);
 	enum transport reach = trial->facts->reach;
-	if (trial->terms->expected.transport != TRANSPORT_UNKNOWN)
-		return judge_expected_transport(trial, transport);
-	if (transport == TRANSPORT_UNKNOWN)
+	bool is_remote = reach == TRANSPORT_CAN || reach == TRANSPORT_UART;
+	enum image_kind kind = trial->says->kind;
+	if ((before == TRANSPORT_UNKNOWN && !is_remote) ||
+		(kind != KIND_PROGRAM && kind != KIND_KLIPPER))
 		return 0;
+	return reasons_add(trial->reasons, REASON_TRANSPORT_CHANGE,
+		"the image does not say by which wire it talks, and %s %s: use one that says it "
+		"(Klipper's do), or state declare = { transport = \"%s\"; } in the rule if it does "
+		"that",
+		before != TRANSPORT_UNKNOWN ? "the firmware that the board ran before talks"
+					    : "the board is reached by",
+		transport_name(before != TRANSPORT_UNKNOWN ? before : reach),
+		transport_name(before != TRANSPORT_UNKNOWN ? before : reach));
+}
+
+static int judge_known_transport(const struct trial *trial, enum transport transport)
+{
+	enum transport before = transport_of(trial->facts->running);
+	enum transport reach = trial->facts->reach;
 	if (before != TRANSPORT_UNKNOWN && before != transport)
 		return reasons_add(trial->reasons, REASON_TRANSPORT_CHANGE,
 			"the image talks %s, and the firmware that the board ran before talks %s: "
@@ -133,6 +149,22 @@ static int judge_transport(const struct trial *trial)
 		"\"%s\"; } in the rule if it is wired for that",
 		transport_name(transport), transport_name(reach), transport_name(reach),
 		transport_name(transport));
+}
+
+static int judge_transport(const struct trial *trial)
+{
+	enum transport said = transport_of(klipper_of(trial));
+	enum transport declared = trial->terms->declared.transport;
+	if (said != TRANSPORT_UNKNOWN && declared != TRANSPORT_UNKNOWN && said != declared)
+		return reasons_add(trial->reasons, REASON_DECLARATION_CONTRADICTED,
+			"the policy declares that the image talks %s, and its dictionary says %s: "
+			"correct declare in the rule",
+			transport_name(declared), transport_name(said));
+	enum transport transport = said != TRANSPORT_UNKNOWN ? said : declared;
+	if (trial->terms->expected.transport != TRANSPORT_UNKNOWN)
+		return judge_expected_transport(trial, transport);
+	return transport == TRANSPORT_UNKNOWN ? judge_unknown_transport(trial)
+					      : judge_known_transport(trial, transport);
 }
 
 static int judge_bus(const struct trial *trial, uint32_t bitrate)

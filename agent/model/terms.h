@@ -31,6 +31,7 @@ struct terms_declared {
 	bool has_address;
 	uint32_t address;
 	enum chip chip;
+	enum transport transport;
 	uint32_t can_bitrate;
 	uint32_t crystal_hz;
 };

@@ -158,6 +158,49 @@ static void what_it_ran_before_says_more_than_how_it_is_reached(void **unused)
 		"talks usb, and the firmware that the board ran before talks can", "transport");
 }
 
+/* Where nobody is near, or the board has had a wire, silence about it is not enough. */
+static void an_image_that_does_not_say_how_it_talks(void **unused)
+{
+	(void)unused;
+	struct board_facts board = toolhead;
+	struct terms terms = plain_terms;
+	expect_taken(plain(), &board, &terms);
+	board.reach = TRANSPORT_USB;
+	expect_taken(plain(), &board, &terms);
+	board.reach = TRANSPORT_CAN;
+	expect_turned_down(plain(), &board, &terms, REASON_TRANSPORT_CHANGE,
+		"does not say by which wire it talks, and the board is reached by can",
+		"declare = { transport = \"can\"; }");
+	terms.declared.transport = TRANSPORT_CAN;
+	expect_taken(plain(), &board, &terms);
+	terms.declared.transport = TRANSPORT_USB;
+	expect_turned_down(plain(), &board, &terms, REASON_TRANSPORT_CHANGE,
+		"talks usb, and the board is reached by can", "expect = {");
+
+	_cleanup_(klipper_done) struct klipper klipper = { 0 };
+	board = that_ran(NOW, UART, &klipper);
+	terms.declared.transport = TRANSPORT_UNKNOWN;
+	terms.permits_downgrade = true;
+	expect_turned_down(plain(), &board, &terms, REASON_TRANSPORT_CHANGE,
+		"the firmware that the board ran before talks uart", "declare = { transport");
+	terms.declared.transport = TRANSPORT_UART;
+	expect_taken(plain(), &board, &terms);
+}
+
+static void a_declared_wire_is_held_against_the_dictionary(void **unused)
+{
+	(void)unused;
+	struct terms terms = { .declared.transport = TRANSPORT_USB };
+	expect_taken(klipper_with(USB), &toolhead, &terms);
+	expect_turned_down(klipper_with(CAN), &toolhead, &terms, REASON_DECLARATION_CONTRADICTED,
+		"declares that the image talks usb, and its dictionary says can",
+		"correct declare in the rule");
+	/* What is declared also meets what is expected. */
+	terms = (struct terms){ .declared = { .chip = CHIP_STM32G0B1, .transport = TRANSPORT_CAN },
+		.expected.transport = TRANSPORT_CAN };
+	expect_taken(plain(), &toolhead, &terms);
+}
+
 /* ---- the bus ----------------------------------------------------------------------------- */
 
 static void the_bitrate_is_not_the_expected_one(void **unused)
@@ -414,7 +457,9 @@ static void which_version_is_the_older_one_must_be_known(void **unused)
 	expect_turned_down(klipper_of("", CAN), &board, NULL, REASON_VERSION_UNORDERED,
 		"does not say its version, and the board runs " NOW,
 		"say downgrade = true in the rule");
-	expect_turned_down(plain(), &board, &plain_terms, REASON_VERSION_UNORDERED,
+	struct terms terms = plain_terms;
+	terms.declared.transport = TRANSPORT_CAN;
+	expect_turned_down(plain(), &board, &terms, REASON_VERSION_UNORDERED,
 		"does not say its version, and the board runs " NOW,
 		"say downgrade = true in the rule");
 }
@@ -503,6 +548,8 @@ int main(void)
 		cmocka_unit_test(the_board_talked_by_another_wire_before),
 		cmocka_unit_test(the_board_is_reached_by_another_wire),
 		cmocka_unit_test(what_it_ran_before_says_more_than_how_it_is_reached),
+		cmocka_unit_test(an_image_that_does_not_say_how_it_talks),
+		cmocka_unit_test(a_declared_wire_is_held_against_the_dictionary),
 		cmocka_unit_test(the_bitrate_is_not_the_expected_one),
 		cmocka_unit_test(the_bitrate_is_not_the_one_before),
 		cmocka_unit_test(the_bitrate_is_not_that_of_the_bus),

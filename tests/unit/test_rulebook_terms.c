@@ -211,8 +211,9 @@ static void every_declaration_lands_where_it_belongs(void **state)
 	(void)state;
 	_cleanup_(policy_freep) struct policy *policy =
 		accepted_terms("declare = { address = 0x08002000; chip = \"stm32g0b1\";\n"
-			       "can_bitrate = 500000; crystal = 12000000; };");
+			       "can_bitrate = 500000; crystal = 12000000; transport = \"can\"; };");
 	const struct terms_declared *declared = &policy->rules[0].terms.declared;
+	assert_int_equal(declared->transport, TRANSPORT_CAN);
 	assert_true(declared->has_address);
 	assert_int_equal(declared->address, 0x08002000);
 	assert_int_equal(declared->chip, CHIP_STM32G0B1);
