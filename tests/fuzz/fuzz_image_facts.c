@@ -73,6 +73,8 @@ static void choose_terms(struct scene *scene)
 	terms->declared.address = head[6] & 4 ? place_from(scene->board.chip, head[6] >> 5) : 0;
 	terms->declared.chip = head[6] & 8 ? scene->board.chip : CHIP_UNKNOWN;
 	terms->declared.can_bitrate = head[6] & 16 ? 500000 : 0;
+	if (head[5] & 16)
+		terms->declared.transport = (enum transport)((head[5] >> 5) % _TRANSPORT_MAX);
 	if (head[7] & 1)
 		terms->expected.transport = (enum transport)((head[7] >> 4) % _TRANSPORT_MAX);
 	if (head[7] & 2)
