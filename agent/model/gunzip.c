@@ -15,6 +15,12 @@
  * blocks of some ten KiB. */
 #define BLOCKS_MAX 65536
 
+/* Firmware shrinks to a third; padded to the end of a large flash, to a few hundredths of that.
+ * What swells more than that is no firmware, and need not be unpacked up to the limit to know it.
+ */
+#define SWELLING_MAX  800u
+#define SWELLING_FROM (4u << 20)
+
 #define GZIP_ONLY (16 + MAX_WBITS)
 
 static const char damaged[] = ": the file is damaged, copy or build it again";
@@ -67,6 +73,12 @@ static int check_bounds(struct unpacking *unpacking)
 			"what is packed in the gzip file is larger than %u KiB, and no firmware "
 			"that plugflash knows is: is it the right file?",
 			IMAGE_FILE_MAX >> 10));
+	size_t packed = unpacking->packed_length - unpacking->stream.avail_in;
+	if (unpacking->unpacked > SWELLING_FROM && unpacking->unpacked / SWELLING_MAX > packed)
+		return reject(reasons_add(unpacking->reasons, REASON_IMAGE_TOO_LARGE,
+			"the first %zu bytes of the gzip file swell to %zu KiB of almost nothing, "
+			"and no firmware does: is it the right file?",
+			packed, unpacking->unpacked >> 10));
 	if (unpacking->blocks > BLOCKS_MAX)
 		return reject(reasons_add(unpacking->reasons, REASON_IMAGE_INCONSISTENT,
 			"the gzip file is in more than %d blocks, which no packer makes: "

@@ -10,6 +10,16 @@ static uint8_t *make_zeros(size_t count, size_t *ret_length)
 	return make_gzip(zeros, count, ret_length);
 }
 
+/* The same behind 100 KiB of noise, as a program padded to the end of a flash. */
+static uint8_t *make_padded(size_t count, size_t *ret_length)
+{
+	_cleanup_(freep) uint8_t *bytes = calloc(1, count);
+	_cleanup_(freep) uint8_t *noise = make_bin(100 << 10, 1);
+	assert_non_null(bytes);
+	memcpy(bytes, noise, count < 100 << 10 ? count : 100 << 10);
+	return make_gzip(bytes, count, ret_length);
+}
+
 static uint8_t *join(
 	const uint8_t *left, size_t left_length, const uint8_t *right, size_t right_length)
 {
@@ -105,17 +115,28 @@ static void what_unpacks_to_too_much_is_refused(void **state)
 {
 	struct table *table = *state;
 	size_t length;
-	_cleanup_(freep) uint8_t *most = make_zeros(IMAGE_FILE_MAX, &length);
+	_cleanup_(freep) uint8_t *most = make_padded(IMAGE_FILE_MAX, &length);
 	expect_refused(table, most, length, REASON_IMAGE_TOO_LARGE, "the file holds 33792 KiB");
-	_cleanup_(freep) uint8_t *more = make_zeros(IMAGE_FILE_MAX + 1, &length);
+	_cleanup_(freep) uint8_t *more = make_padded(IMAGE_FILE_MAX + 1, &length);
 	expect_refused(table, more, length, REASON_IMAGE_TOO_LARGE,
 		"what is packed in the gzip file is larger than 33792 KiB");
 	/* Also when its own word about its length lies, or it comes in parts. */
 	write_u32(more + length - 4, 1000);
 	expect_refused(table, more, length, REASON_IMAGE_TOO_LARGE, "what is packed");
-	_cleanup_(freep) uint8_t *half = make_zeros(IMAGE_FILE_MAX / 2 + 1, &length);
+	_cleanup_(freep) uint8_t *half = make_padded(IMAGE_FILE_MAX / 2 + 1, &length);
 	_cleanup_(freep) uint8_t *both = join(half, length, half, length);
 	expect_refused(table, both, 2 * length, REASON_IMAGE_TOO_LARGE, "what is packed");
+}
+
+/* Nearly nothing that swells to very much: that is known long before the limit. */
+static void what_swells_like_no_firmware_is_refused(void **state)
+{
+	struct table *table = *state;
+	size_t length;
+	_cleanup_(freep) uint8_t *bomb = make_zeros(IMAGE_FILE_MAX, &length);
+	expect_refused(table, bomb, length, REASON_IMAGE_TOO_LARGE, "of almost nothing");
+	_cleanup_(freep) uint8_t *padded = make_padded(IMAGE_BYTES_MAX, &length);
+	expect_accepted(table, padded, length, FORMAT_BIN);
 }
 
 /* Each block makes the unpacker build tables, and ten bytes can hold one. */
@@ -144,6 +165,7 @@ int main(void)
 		STORY(cut_anywhere_it_is_truncated),
 		STORY(damage_is_noticed_by_the_checksum),
 		STORY(what_unpacks_to_too_much_is_refused),
+		STORY(what_swells_like_no_firmware_is_refused),
 		STORY(endless_blocks_are_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
