@@ -32,6 +32,23 @@ void shelf_done(struct shelf *shelf)
 	policy_free(shelf->policy);
 }
 
+int shelf_set_up(void **state, const char *image)
+{
+	struct shelf *shelf = calloc(1, sizeof(*shelf));
+	assert_non_null(shelf);
+	shelf_open(shelf, image);
+	shelf_put_widget(shelf, "a.bin", "1.0", 1);
+	*state = shelf;
+	return 0;
+}
+
+int shelf_tear_down(void **state)
+{
+	shelf_done(*state);
+	free(*state);
+	return 0;
+}
+
 void shelf_mean(struct shelf *shelf, const char *image)
 {
 	free(shelf->rule->image);

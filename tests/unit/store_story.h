@@ -21,6 +21,10 @@ struct shelf {
 void shelf_open(struct shelf *shelf, const char *image);
 void shelf_done(struct shelf *shelf);
 
+/* For cmocka: a shelf on the heap with one file, "a.bin", and a rule that means `image`. */
+int shelf_set_up(void **state, const char *image);
+int shelf_tear_down(void **state);
+
 /* The rule says another image from now on. */
 void shelf_mean(struct shelf *shelf, const char *image);
 

@@ -13,19 +13,7 @@
 
 static int open_shelf(void **state)
 {
-	struct shelf *shelf = calloc(1, sizeof(*shelf));
-	assert_non_null(shelf);
-	shelf_open(shelf, "a.bin");
-	shelf_put_widget(shelf, "a.bin", "1.0", 1);
-	*state = shelf;
-	return 0;
-}
-
-static int close_shelf(void **state)
-{
-	shelf_done(*state);
-	free(*state);
-	return 0;
+	return shelf_set_up(state, "a.bin");
 }
 
 /* ---- who could change it ----------------------------------------------------------------- */
@@ -358,7 +346,7 @@ static void a_writer_is_heard_beside_a_file_that_a_rule_names(void **state)
 	expect_choice(shelf, path);
 }
 
-#define STORY(function) cmocka_unit_test_setup_teardown(function, open_shelf, close_shelf)
+#define STORY(function) cmocka_unit_test_setup_teardown(function, open_shelf, shelf_tear_down)
 
 int main(void)
 {

@@ -12,19 +12,7 @@
 
 static int open_shelf(void **state)
 {
-	struct shelf *shelf = calloc(1, sizeof(*shelf));
-	assert_non_null(shelf);
-	shelf_open(shelf, "auto");
-	shelf_put_widget(shelf, "a.bin", "1.0", 1);
-	*state = shelf;
-	return 0;
-}
-
-static int close_shelf(void **state)
-{
-	shelf_done(*state);
-	free(*state);
-	return 0;
+	return shelf_set_up(state, "auto");
 }
 
 /* Files are stamped by a clock that ticks: what is read soon after its last change is read once
@@ -196,7 +184,7 @@ static void too_many_files_are_refused(void **state)
 	expect_choice(shelf, "a.bin");
 }
 
-#define STORY(function) cmocka_unit_test_setup_teardown(function, open_shelf, close_shelf)
+#define STORY(function) cmocka_unit_test_setup_teardown(function, open_shelf, shelf_tear_down)
 
 int main(void)
 {
