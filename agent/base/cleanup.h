@@ -14,6 +14,14 @@
 
 #define ELEMENTSOF(array) (sizeof(array) / sizeof((array)[0]))
 
+/* For functions that are one long list of steps: a negative errno is passed up at once. */
+#define TRY(call)                  \
+	do {                       \
+		int _r = (call);   \
+		if (_r < 0)        \
+			return _r; \
+	} while (0)
+
 /* Gives a destructor `type *f(type *)` the shape that _cleanup_ wants: `void fp(type **)`. */
 #define DEFINE_CLEANUP(type, destructor)               \
 	static inline void destructor##p(type *object) \

@@ -10,13 +10,6 @@
 #include "model/rp2350.h"
 #include "model/uf2.h"
 
-#define TRY(call)                  \
-	do {                       \
-		int _r = (call);   \
-		if (_r < 0)        \
-			return _r; \
-	} while (0)
-
 static int put_number(cJSON *object, const char *key, double value)
 {
 	return json_put(object, key, cJSON_CreateNumber(value));

@@ -15,13 +15,6 @@
 #include "client/verb.h"
 #include "model/fitness.h"
 
-#define TRY(call)                  \
-	do {                       \
-		int _r = (call);   \
-		if (_r < 0)        \
-			return _r; \
-	} while (0)
-
 /* ---- the board --------------------------------------------------------------------------- */
 
 /* Nobody named one: the board that the image itself asks for. Whether there is such a board is not

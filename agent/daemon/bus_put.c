@@ -7,13 +7,6 @@
 #include "base/text.h"
 #include "daemon/bus_put.h"
 
-#define TRY(call)                  \
-	do {                       \
-		int _r = (call);   \
-		if (_r < 0)        \
-			return _r; \
-	} while (0)
-
 int bus_put_string(sd_bus_message *message, const char *key, const char *value)
 {
 	return value ? sd_bus_message_append(message, "{sv}", key, "s", value) : 0;

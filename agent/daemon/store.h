@@ -55,7 +55,6 @@ struct store_entry {
 	bool is_settled; /* what is remembered holds as long as the status stays */
 	bool is_seen; /* in the last look */
 	enum image_format format;
-	bool has_address; /* the file states it */
 	uint64_t byte_count;
 	struct digest digest;
 	struct image_facts says;

@@ -350,15 +350,6 @@ static int choose_auto(const struct choice *outer, const struct store_entry *ent
 	return choice.count > 0 ? choose_newest(&choice, ret) : refuse_auto(&choice, count);
 }
 
-static const struct store_entry *find_entry(
-	const struct store_entry *entries, size_t count, const char *path)
-{
-	for (size_t i = 0; i < count; i++)
-		if (text_equal(entries[i].path, path))
-			return &entries[i];
-	return NULL;
-}
-
 /* A file that lies in no directory of the store is read for what it says. */
 static int set_stranger(const struct choice *choice, struct candidate *candidate, const char *path)
 {
@@ -368,15 +359,15 @@ static int set_stranger(const struct choice *choice, struct candidate *candidate
 	return r < 0 ? r : set_candidate(candidate, path, r == 0 ? &firmware.says : NULL);
 }
 
-static int choose_matching(const struct choice *outer, const glob_t *found,
-	const struct store_entry *entries, size_t count, struct firmware *ret)
+static int choose_matching(const struct choice *outer, const glob_t *found, struct firmware *ret)
 {
 	_cleanup_(candidates_done) struct choice choice = *outer;
 	choice.candidates = calloc(found->gl_pathc, sizeof(*choice.candidates));
 	int r = choice.candidates ? 0 : -ENOMEM;
 	for (size_t i = 0; i < found->gl_pathc && r == 0; i++) {
 		const char *path = found->gl_pathv[i];
-		const struct store_entry *entry = find_entry(entries, count, path);
+		const struct store_entry *entry =
+			store_find(choice.store->entries, choice.store->count, path);
 		struct candidate *candidate = &choice.candidates[choice.count++];
 		r = entry ? set_candidate(candidate, path,
 				    entry->reasons.count == 0 ? &entry->says : NULL)
@@ -412,5 +403,5 @@ int store_choose(struct store *store, const struct policy *policy, const struct 
 	if (r < 0)
 		return r;
 	return is_auto ? choose_auto(&choice, entries, count, ret)
-		       : choose_matching(&choice, &found, entries, count, ret);
+		       : choose_matching(&choice, &found, ret);
 }

@@ -153,13 +153,11 @@ static int compare_entries(const void *left, const void *right)
 	return strcmp(a->path, b->path);
 }
 
-/* Among the first `known` entries, which are in order. */
-static struct store_entry *find_entry(struct store *store, size_t known, const char *path)
+struct store_entry *store_find(struct store_entry *entries, size_t count, const char *path)
 {
-	if (known == 0)
-		return NULL;
 	const struct store_entry wanted = { .path = (char *)path };
-	return bsearch(&wanted, store->entries, known, sizeof(wanted), compare_entries);
+	return count == 0 ? NULL
+			  : bsearch(&wanted, entries, count, sizeof(wanted), compare_entries);
 }
 
 /* Takes over the path. */
@@ -215,7 +213,6 @@ static int read_entry(struct store *store, struct store_entry *entry, const stru
 	if (r > 0)
 		return 0;
 	entry->format = firmware.image->format;
-	entry->has_address = firmware.image->has_address;
 	entry->byte_count = firmware.image->byte_count;
 	entry->digest = firmware.image->digest;
 	entry->says = firmware.says;
@@ -226,7 +223,7 @@ static int read_entry(struct store *store, struct store_entry *entry, const stru
 static int see_file(struct store *store, size_t known, char *path, const struct stat *status)
 {
 	_cleanup_(freep) char *owned = path;
-	struct store_entry *entry = find_entry(store, known, owned);
+	struct store_entry *entry = store_find(store->entries, known, owned);
 	if (store->seen >= FILES_MAX && !(entry && entry->is_seen))
 		return -E2BIG;
 	if (!entry)

@@ -49,6 +49,9 @@ struct store {
 	size_t allocated;
 };
 
+/* The entry of that path among the first `count`, which are in order; NULL: there is none. */
+struct store_entry *store_find(struct store_entry *entries, size_t count, const char *path);
+
 /* Reads, parses and places a file, if it may be used. Answers as store_choose() does. */
 int store_load(const struct store *store, const char *path, const struct terms *terms,
 	struct reasons *reasons, struct firmware *ret) _must_check_;

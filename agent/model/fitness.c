@@ -105,6 +105,7 @@ static int judge_unknown_board(const struct trial *trial)
 		"fits: state its chip in the policy",
 		board ? board : "one of several chips");
 }
+
 /* ---- what the image is, whatever the chip ------------------------------------------------ */
 
 static int judge_kind(const struct trial *trial)
