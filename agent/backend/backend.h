@@ -20,6 +20,8 @@ struct backend_watch {
 	 * stop here, leave the board in its boot mode and return that value. */
 	int (*on_progress)(
 		void *context, enum job_phase phase, uint64_t done_bytes, uint64_t total_bytes);
+	/* Called once, before the first erase, by backends that can know it then. */
+	void (*on_plan)(void *context, const struct job_plan *plan);
 	void *context;
 };
 
@@ -55,7 +57,8 @@ struct backend {
 	int (*write)(struct backend_session *session, const struct backend_write *write,
 		struct job_tally *ret_tally, struct backend_failure *ret_failure);
 
-	/* Starts the application; the board leaves. */
+	/* Starts the application that was written, or else the one that was there; the board
+	 * leaves. */
 	int (*restart)(struct backend_session *session, struct backend_failure *ret_failure);
 
 	/* Gives the board back as it is, in its boot mode if it still is. Returns NULL. */

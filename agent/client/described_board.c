@@ -24,67 +24,69 @@ static bool take_number(const char *text, unsigned kilo, uint64_t most, uint64_t
 	return true;
 }
 
-static bool take_chip(struct described_board *board, const char *text)
+static bool take_chip(struct board_facts *board, const char *text)
 {
 	int chip = chip_from_name(text);
 	if (chip < 0)
 		chip = (int)chip_from_mcu(text);
-	board->facts.chip = chip > 0 ? (enum chip)chip : CHIP_UNKNOWN;
+	board->chip = chip > 0 ? (enum chip)chip : CHIP_UNKNOWN;
 	return chip > 0;
 }
 
-static bool take_base(struct described_board *board, const char *text)
+static bool take_base(struct board_facts *board, const char *text)
 {
 	uint64_t base = 0;
 	if (!text_equal(text, "0") && !take_number(text, 1, UINT32_MAX, &base))
 		return false;
-	board->facts.has_application_start = true;
-	board->facts.application_start = (uint32_t)base;
+	board->has_application_start = true;
+	board->application_start = (uint32_t)base;
 	return true;
 }
 
-static bool take_flash(struct described_board *board, const char *text)
+static bool take_flash(struct board_facts *board, const char *text)
 {
-	return take_number(text, 1024, 16u << 20, &board->facts.flash_size_bytes);
+	return take_number(text, 1024, 16u << 20, &board->flash_size_bytes);
 }
 
-static bool take_transport(struct described_board *board, const char *text)
+static bool take_transport(struct board_facts *board, const char *text)
 {
 	int transport = transport_from_name(text);
-	board->facts.reach = transport < 0 ? TRANSPORT_UNKNOWN : (enum transport)transport;
+	board->reach = transport < 0 ? TRANSPORT_UNKNOWN : (enum transport)transport;
 	return transport >= 0;
 }
 
 /* What is told of a bus is told of a board on it. */
-static bool take_can(struct described_board *board, const char *text)
+static bool take_can(struct board_facts *board, const char *text)
 {
 	uint64_t bitrate;
 	if (!take_number(text, 1000, 8000000, &bitrate))
 		return false;
-	board->facts.can_bitrate = (uint32_t)bitrate;
-	if (board->facts.reach == TRANSPORT_UNKNOWN)
-		board->facts.reach = TRANSPORT_CAN;
+	board->can_bitrate = (uint32_t)bitrate;
+	if (board->reach == TRANSPORT_UNKNOWN)
+		board->reach = TRANSPORT_CAN;
 	return true;
 }
 
-static bool take_bootloader(struct described_board *board, const char *text)
+static bool take_bootloader(struct board_facts *board, const char *text)
 {
 	int bootloader = bootloader_from_name(text);
-	board->facts.bootloader = bootloader < 0 ? BOOTLOADER_UNKNOWN : (enum bootloader)bootloader;
+	board->bootloader = bootloader < 0 ? BOOTLOADER_UNKNOWN : (enum bootloader)bootloader;
 	return bootloader >= 0;
 }
 
-static bool take_version(struct described_board *board, const char *text)
+static bool take_version(struct board_facts *board, const char *text)
 {
-	free(board->running.version);
-	board->running.version = text_escape(text);
-	board->facts.running = &board->running;
-	return board->running.version && *text;
+	struct running *running = &board->running;
+	if (!*text || strlen(text) >= sizeof(running->version))
+		return false;
+	running->is_known = true;
+	text_copy_plain(running->version, sizeof(running->version), text);
+	return true;
 }
 
 static const struct {
 	const char *name;
-	bool (*take)(struct described_board *board, const char *text);
+	bool (*take)(struct board_facts *board, const char *text);
 	const char *wanted;
 } keys[] = {
 	{ "chip", take_chip, "a chip, as rp2040 or stm32g0b1" },
@@ -103,7 +105,7 @@ static int refuse_word(struct problem *problem, const char *word, const char *wa
 		safe ? safe : "", wanted);
 }
 
-static int take_word(struct described_board *board, char *word, struct problem *problem)
+static int take_word(struct board_facts *board, char *word, struct problem *problem)
 {
 	char *value = strchr(word, '=');
 	for (size_t i = 0; value && i < ELEMENTSOF(keys); i++) {
@@ -117,7 +119,7 @@ static int take_word(struct described_board *board, char *word, struct problem *
 		"KEY=VALUE, where KEY is chip, base, flash, transport, can, bootloader or version");
 }
 
-int described_board_parse(const char *text, struct described_board *ret, struct problem *problem)
+int described_board_parse(const char *text, struct board_facts *ret, struct problem *problem)
 {
 	_cleanup_(freep) char *words = strdup(text);
 	if (!words)
@@ -128,31 +130,24 @@ int described_board_parse(const char *text, struct described_board *ret, struct 
 		if (r < 0)
 			return r;
 	}
-	if (ret->facts.chip == CHIP_UNKNOWN)
+	if (ret->chip == CHIP_UNKNOWN)
 		return refuse_word(problem, text, "at least a chip, as chip=stm32g0b1");
 	return 0;
 }
 
-void described_board_done(struct described_board *board)
+void described_board_adopt(struct board_facts *board, const cJSON *explanation)
 {
-	klipper_done(&board->running);
-	*board = (struct described_board){ 0 };
-}
-
-void described_board_adopt(struct described_board *board, const cJSON *explanation)
-{
-	struct board_facts *facts = &board->facts;
 	int chip = chip_from_name(json_text(explanation, "chip"));
-	facts->chip = chip < 0 ? CHIP_UNKNOWN : (enum chip)chip;
-	facts->flash_size_bytes = (uint64_t)json_number(explanation, "flash_size_bytes");
+	board->chip = chip < 0 ? CHIP_UNKNOWN : (enum chip)chip;
+	board->flash_size_bytes = (uint64_t)json_number(explanation, "flash_size_bytes");
 	int bootloader = bootloader_from_name(json_text(explanation, "bootloader"));
-	facts->bootloader = bootloader < 0 ? BOOTLOADER_UNKNOWN : (enum bootloader)bootloader;
-	facts->bootloader_end = (uint32_t)json_number(explanation, "bootloader_end");
-	facts->is_partitioned = json_flag(explanation, "partitioned");
-	facts->refusals =
+	board->bootloader = bootloader < 0 ? BOOTLOADER_UNKNOWN : (enum bootloader)bootloader;
+	board->bootloader_end = (uint32_t)json_number(explanation, "bootloader_end");
+	board->is_partitioned = json_flag(explanation, "partitioned");
+	board->refusals =
 		(uint8_t)((json_flag(explanation, "refuses_unsigned") ? REFUSES_UNSIGNED : 0) |
 			  (json_flag(explanation, "refuses_arm") ? REFUSES_ARM : 0) |
 			  (json_flag(explanation, "refuses_riscv") ? REFUSES_RISCV : 0));
-	facts->reach = mode_from_name(json_text(explanation, "mode")) < 0 ? TRANSPORT_UNKNOWN
+	board->reach = mode_from_name(json_text(explanation, "mode")) < 0 ? TRANSPORT_UNKNOWN
 									  : TRANSPORT_USB;
 }

@@ -6,22 +6,14 @@
 #include "client/json.h"
 #include "client/problem.h"
 #include "model/board.h"
-#include "model/klipper.h"
-
-struct described_board {
-	struct board_facts facts;
-	struct klipper running; /* what facts.running points to */
-};
 
 /*
  * Reads "KEY=VALUE,…": chip, base (where it starts its application), flash (its size), transport
  * (by which it is reached), can (the bitrate of its bus), bootloader (none, katapult or other),
- * version (what it runs). 0, or negative with `problem` set. To be released by
- * described_board_done().
+ * version (what it runs). 0, or negative with `problem` set.
  */
-int described_board_parse(const char *text, struct described_board *ret, struct problem *problem)
+int described_board_parse(const char *text, struct board_facts *ret, struct problem *problem)
 	_must_check_;
-void described_board_done(struct described_board *board);
 
 /* Takes what the service knows of a board (the answer to Explain). */
-void described_board_adopt(struct described_board *board, const cJSON *explanation);
+void described_board_adopt(struct board_facts *board, const cJSON *explanation);

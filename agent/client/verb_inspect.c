@@ -41,7 +41,7 @@ static char *board_text(const struct board_facts *facts)
 		facts->application_start);
 }
 
-static int adopt_present(const char *place, struct described_board *board, struct problem *problem)
+static int adopt_present(const char *place, struct board_facts *board, struct problem *problem)
 {
 	_cleanup_(service_closep) sd_bus *bus = NULL;
 	_cleanup_(json_deletep) cJSON *explanation = NULL;
@@ -151,7 +151,7 @@ static int inspect_one(struct request *request, const char *path, const struct b
 
 int verb_inspect(struct request *request)
 {
-	_cleanup_(described_board_done) struct described_board board = { 0 };
+	struct board_facts board = { 0 };
 	const char *wanted = request->for_board;
 	if (wanted && strchr(wanted, '='))
 		TRY(described_board_parse(wanted, &board, &request->problem));
@@ -159,7 +159,7 @@ int verb_inspect(struct request *request)
 		TRY(adopt_present(wanted, &board, &request->problem));
 	int answer = EXIT_YES;
 	for (size_t i = 0; i < request->argument_count; i++) {
-		int r = inspect_one(request, request->arguments[i], wanted ? &board.facts : NULL);
+		int r = inspect_one(request, request->arguments[i], wanted ? &board : NULL);
 		/* A file that cannot be read keeps nobody from looking at the others. */
 		if (r < 0 || (r == EXIT_NO && answer == EXIT_YES))
 			answer = r;

@@ -126,6 +126,16 @@ static void flash_force(struct parse *p, const config_setting_t *s, void *rule)
 	((struct policy_rule *)rule)->force = want_bool(p, s);
 }
 
+static void flash_leave_on_refusal(struct parse *p, const config_setting_t *s, void *rule)
+{
+	((struct policy_rule *)rule)->leave_on_refusal = want_bool(p, s);
+}
+
+static void flash_chip(struct parse *p, const config_setting_t *s, void *rule)
+{
+	want_chip(p, s, &((struct policy_rule *)rule)->stated_chip);
+}
+
 static void flash_flash_size(struct parse *p, const config_setting_t *s, void *rule)
 {
 	((struct policy_rule *)rule)->flash_size_bytes =
@@ -161,6 +171,9 @@ static const struct key flash_keys[] = {
 	{ "declare", flash_declare },
 	{ "downgrade", flash_downgrade },
 	{ "bootloader", flash_bootloader },
+	{ "overwrite_bootloader", flash_bootloader },
+	{ "leave_on_refusal", flash_leave_on_refusal },
+	{ "chip", flash_chip },
 	{ "sha256", flash_sha256 },
 	{ "flash_size", flash_flash_size },
 	{ "application_start", flash_application_start },

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "base/text.h"
 #include "model/board.h"
 
@@ -11,6 +12,7 @@ static const char *const mode_names[_MODE_MAX] = {
 	[MODE_NONE] = "none",
 	[MODE_RP2040_BOOT] = "rp2040-boot",
 	[MODE_RP2350_BOOT] = "rp2350-boot",
+	[MODE_DFU] = "dfu",
 };
 
 static const char *const content_names[_CONTENT_MAX] = {
@@ -41,10 +43,19 @@ int mode_from_name(const char *name)
 
 enum board_mode mode_of_usb_id(uint16_t vid, uint16_t pid)
 {
-	if (vid == 0x2e8a && pid == 0x0003)
-		return MODE_RP2040_BOOT;
-	if (vid == 0x2e8a && pid == 0x000f)
-		return MODE_RP2350_BOOT;
+	static const struct {
+		uint16_t vid, pid;
+		enum board_mode mode;
+	} ids[] = {
+		{ 0x2e8a, 0x0003, MODE_RP2040_BOOT },
+		{ 0x2e8a, 0x000f, MODE_RP2350_BOOT },
+		{ 0x0483, 0xdf11, MODE_DFU }, /* STM32 ROM (AN2606) */
+		{ 0x1eaf, 0x0003, MODE_DFU }, /* stm32duino, Maple */
+		{ 0x1d50, 0x6015, MODE_DFU }, /* Smoothieboard */
+	};
+	for (size_t i = 0; i < ELEMENTSOF(ids); i++)
+		if (ids[i].vid == vid && ids[i].pid == pid)
+			return ids[i].mode;
 	return MODE_NONE;
 }
 

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "model/chip.h"
+#include "model/running.h"
 #include "model/transport.h"
 
 /* The language a board speaks at this moment: the value of the udev property ID_PLUGFLASH. */
@@ -16,6 +17,7 @@ enum board_mode {
 	MODE_NONE, /* not one that we may own: an application, a stranger */
 	MODE_RP2040_BOOT,
 	MODE_RP2350_BOOT,
+	MODE_DFU, /* an STM32's boot ROM, or a boot loader that speaks plain DFU */
 	_MODE_MAX,
 };
 
@@ -25,7 +27,7 @@ int mode_from_name(const char *name); /* enum board_mode or -EINVAL; "none" is n
 /* The mode of a device that is only spoken of; for those that are there the udev rules say it. */
 enum board_mode mode_of_usb_id(uint16_t vid, uint16_t pid);
 
-/* The chip that a mode implies, before anybody has asked the board. */
+/* The chip that a mode implies, before anybody has asked the board; CHIP_UNKNOWN: many have it. */
 enum chip mode_chip(enum board_mode mode);
 
 enum flash_content {
@@ -62,8 +64,6 @@ int bootloader_from_name(const char *name); /* enum bootloader or -EINVAL; "unkn
 
 #define BOARD_REGIONS 8
 
-struct klipper;
-
 /* What is known of a board: the evidence of a probe, and what the policy states about it. */
 struct board_facts {
 	enum chip chip;
@@ -91,8 +91,9 @@ struct board_facts {
 	/* The wire that it is reached by now, and what the bus it is on runs at. */
 	enum transport reach;
 	uint32_t can_bitrate; /* 0 = unknown */
-	/* What it ran before, or runs; NULL = unknown. Lives at least as long as these facts. */
-	const struct klipper *running;
+	/* What it ran before, or runs. */
+	struct running running;
+	bool is_read_protected; /* the chip lets nobody look at its flash, and that is respected */
 };
 
 /* "" or an even number of upper-case hexadecimal digits that names one board: not all zeros or all

@@ -67,6 +67,11 @@ static int judge_property(const struct trial *trial, const struct property *prop
 		property->name, shown(property->image), shown(property->before), property->key);
 }
 
+static const char *known_text(const char *text)
+{
+	return *text ? text : NULL;
+}
+
 /* Text of a number for a property; NULL for 0, which is unknown. */
 static const char *number_text(uint32_t value, char ret[NUMBER_TEXT])
 {
@@ -80,6 +85,13 @@ static const struct klipper *klipper_of(const struct trial *trial)
 }
 
 /* ---- the wire ---------------------------------------------------------------------------- */
+
+/* What the board ran before, or NULL. */
+static const struct running *before_of(const struct trial *trial)
+{
+	const struct running *running = &trial->facts->running;
+	return running->is_known ? running : NULL;
+}
 
 static enum transport transport_of(const struct klipper *klipper)
 {
@@ -113,7 +125,7 @@ static int judge_expected_transport(const struct trial *trial, enum transport tr
  * One that is plugged in for its boot mode is in somebody's hands. */
 static int judge_unknown_transport(const struct trial *trial)
 {
-	enum transport before = transport_of(trial->facts->running);
+	enum transport before = trial->facts->running.transport;
 	enum transport reach = trial->facts->reach;
 	bool is_remote = reach == TRANSPORT_CAN || reach == TRANSPORT_UART;
 	enum image_kind kind = trial->says->kind;
@@ -132,7 +144,7 @@ static int judge_unknown_transport(const struct trial *trial)
 
 static int judge_known_transport(const struct trial *trial, enum transport transport)
 {
-	enum transport before = transport_of(trial->facts->running);
+	enum transport before = trial->facts->running.transport;
 	enum transport reach = trial->facts->reach;
 	if (before != TRANSPORT_UNKNOWN && before != transport)
 		return reasons_add(trial->reasons, REASON_TRANSPORT_CHANGE,
@@ -189,7 +201,8 @@ static int judge_bus(const struct trial *trial, uint32_t bitrate)
 
 static int judge_can_bitrate(const struct trial *trial)
 {
-	const struct klipper *klipper = klipper_of(trial), *before = trial->facts->running;
+	const struct klipper *klipper = klipper_of(trial);
+	const struct running *before = before_of(trial);
 	const struct terms *terms = trial->terms;
 	uint32_t image = klipper ? klipper->can_bitrate : 0, declared = terms->declared.can_bitrate;
 	if (image && declared && image != declared)
@@ -219,7 +232,8 @@ static int judge_can_bitrate(const struct trial *trial)
 
 static int judge_numbers(const struct trial *trial)
 {
-	const struct klipper *klipper = klipper_of(trial), *before = trial->facts->running;
+	const struct klipper *klipper = klipper_of(trial);
+	const struct running *before = before_of(trial);
 	const struct terms *terms = trial->terms;
 	char texts[8][NUMBER_TEXT];
 	const struct property properties[] = {
@@ -257,17 +271,18 @@ static const char *reserved(const struct klipper *klipper, const char *name)
 
 static int judge_pins(const struct trial *trial)
 {
-	const struct klipper *klipper = klipper_of(trial), *before = trial->facts->running;
+	const struct klipper *klipper = klipper_of(trial);
+	const struct running *before = before_of(trial);
 	const struct terms_expected *expected = &trial->terms->expected;
 	const struct property properties[] = {
 		{ REASON_WRONG_PINS, "CAN pins", "can_pins", false, expected->can_pins,
-			reserved(klipper, "CAN"), reserved(before, "CAN") },
+			reserved(klipper, "CAN"), known_text(before ? before->can_pins : "") },
 		{ REASON_WRONG_PINS, "USB pins", "usb_pins", false, expected->usb_pins,
-			reserved(klipper, "USB"), reserved(before, "USB") },
+			reserved(klipper, "USB"), known_text(before ? before->usb_pins : "") },
 		{ REASON_WRONG_PINS, "serial pins", "serial_pins", false, expected->serial_pins,
-			reserved(klipper, "serial"), reserved(before, "serial") },
+			reserved(klipper, "serial"), known_text(before ? before->serial_pins : "") },
 		{ REASON_WRONG_PINS, "pins that are set at the start", "initial_pins", false,
-			expected->initial_pins, initial_pins(klipper), initial_pins(before) },
+			expected->initial_pins, initial_pins(klipper), before && before->has_initial_pins ? before->initial_pins : NULL },
 	};
 	int r = 0;
 	for (size_t i = 0; i < ELEMENTSOF(properties) && r == 0; i++)
@@ -317,7 +332,7 @@ static int judge_order(const struct trial *trial, const char *version, const cha
 static int judge_version(const struct trial *trial)
 {
 	const char *version = image_facts_version(trial->says);
-	const char *before = trial->facts->running ? trial->facts->running->version : NULL;
+	const char *before = known_text(trial->facts->running.version);
 	bool is_bootloader =
 		trial->says->kind == KIND_KATAPULT || trial->says->kind == KIND_DEPLOYER;
 	int r = judge_expected_version(trial, version);

@@ -76,6 +76,18 @@ const char *phase_name(enum job_phase phase);
 #define JOB_RECORD_FIELDS 37
 extern const char *const job_record_fields[JOB_RECORD_FIELDS];
 
+#define JOB_PLAN_TEXT 512
+
+/* What is to be done, worked out before the first erase, in erase units that the image touches. */
+struct job_plan {
+	uint32_t units_total;
+	uint32_t units_identical; /* skipped */
+	uint32_t units_blank; /* of those that are written: not erased first */
+	uint32_t units_erased;
+	uint64_t bytes_written;
+	char sentence[JOB_PLAN_TEXT]; /* plain text: which units, by address */
+};
+
 /* What the hands did. */
 struct job_tally {
 	uint32_t units_total; /* erase units that the image touches */

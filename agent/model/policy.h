@@ -65,6 +65,8 @@ struct policy_rule {
 	uint16_t expected_pid;
 	bool flash_present; /* also boards that were there before the service */
 	bool force;
+	bool leave_on_refusal; /* a board that is not written shall not stay in its boot mode */
+	enum chip stated_chip; /* of the boards that this rule means; CHIP_UNKNOWN: not stated */
 	uint64_t flash_size_bytes; /* of the boards that this rule means; 0: not stated */
 	bool has_application_start; /* of those boards */
 	uint32_t application_start;

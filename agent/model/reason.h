@@ -17,6 +17,7 @@ enum reason_code {
 	REASON_IGNORED, /* a rule says to leave it alone */
 	REASON_PRESENT_AT_START, /* was there before we came, and the rule is for arrivals */
 	REASON_IDENTITY_UNKNOWN, /* a rule may or may not mean this board; nobody can tell */
+	REASON_IDENTITY_CONTRADICTED, /* two things that are known of the board exclude each other */
 	REASON_POLICY_INVALID,
 	REASON_LIMIT, /* the rule's own limit is spent */
 	REASON_QUARANTINED, /* the place's budget is spent; a person must release it */
@@ -63,6 +64,7 @@ enum reason_code {
 	REASON_DECLARATION_CONTRADICTED, /* the policy declares what the image disproves */
 	REASON_DOWNGRADE,
 	REASON_VERSION_UNORDERED, /* which of two versions is the older one, nobody can tell */
+	REASON_READ_PROTECTED, /* the chip shows nobody its flash */
 	REASON_UNSUPPORTED, /* the backend cannot write this kind of board yet */
 
 	/* the job */
@@ -73,6 +75,7 @@ enum reason_code {
 	REASON_BOARD_SILENT, /* no answer within the deadline */
 	REASON_BOARD_ERROR, /* the board says no */
 	REASON_VERIFY_FAILED,
+	REASON_WRITE_PROTECTED, /* acknowledged, and nothing changed */
 	REASON_NO_APPLICATION, /* did not come back as its application */
 	REASON_WRONG_APPLICATION,
 	REASON_CANCELLED,

@@ -8,7 +8,7 @@
 #include "base/text.h"
 #include "model/wire.h"
 
-#define WIRE_VERSION 3
+#define WIRE_VERSION 4
 
 /* ---- encode ------------------------------------------------------------------------------ */
 
@@ -32,9 +32,35 @@ static void put_job(struct buffer *buffer, const struct wire_job *job)
 	buffer_put_string(buffer, job->syspath);
 }
 
+static void put_running(struct buffer *buffer, const struct running *running)
+{
+	buffer_put_u8(buffer, running->is_known);
+	buffer_put_string(buffer, running->mcu);
+	buffer_put_string(buffer, running->version);
+	buffer_put_u32(buffer, running->clock_hz);
+	buffer_put_u32(buffer, running->can_bitrate);
+	buffer_put_u32(buffer, running->serial_baud);
+	buffer_put_u8(buffer, (uint8_t)running->transport);
+	buffer_put_string(buffer, running->can_pins);
+	buffer_put_string(buffer, running->usb_pins);
+	buffer_put_string(buffer, running->serial_pins);
+	buffer_put_u8(buffer, running->has_initial_pins);
+	buffer_put_string(buffer, running->initial_pins);
+}
+
+static void put_regions(struct buffer *buffer, const struct board_facts *facts)
+{
+	buffer_put_u8(buffer, (uint8_t)facts->writable_count);
+	for (size_t i = 0; i < facts->writable_count; i++) {
+		buffer_put_u32(buffer, facts->writable[i].start);
+		buffer_put_u32(buffer, facts->writable[i].end);
+	}
+}
+
 static void put_evidence(struct buffer *buffer, const struct board_facts *facts)
 {
 	buffer_put_u8(buffer, (uint8_t)facts->chip);
+	buffer_put_u64(buffer, facts->possible_chips);
 	buffer_put_u32(buffer, facts->rom_revision);
 	buffer_put_u64(buffer, facts->flash_size_bytes);
 	buffer_put_u8(buffer, (uint8_t)facts->content);
@@ -43,6 +69,30 @@ static void put_evidence(struct buffer *buffer, const struct board_facts *facts)
 	buffer_put_u8(buffer, facts->refusals);
 	buffer_put_u8(buffer, (uint8_t)facts->bootloader);
 	buffer_put_u32(buffer, facts->bootloader_end);
+	buffer_put_u8(buffer, facts->has_application_start);
+	buffer_put_u32(buffer, facts->application_start);
+	put_regions(buffer, facts);
+	put_running(buffer, &facts->running);
+	buffer_put_u8(buffer, facts->is_read_protected);
+}
+
+/* A sentence that was cut to fit may end in half a character, which the mind would take for an
+ * attack. */
+static void put_sentence(struct buffer *buffer, const char *text, size_t capacity)
+{
+	char sentence[WIRE_SENTENCE_MAX];
+	text_copy_plain(sentence, capacity, text);
+	buffer_put_string(buffer, sentence);
+}
+
+static void put_plan(struct buffer *buffer, const struct job_plan *plan)
+{
+	buffer_put_u32(buffer, plan->units_total);
+	buffer_put_u32(buffer, plan->units_identical);
+	buffer_put_u32(buffer, plan->units_blank);
+	buffer_put_u32(buffer, plan->units_erased);
+	buffer_put_u64(buffer, plan->bytes_written);
+	put_sentence(buffer, plan->sentence, sizeof(plan->sentence));
 }
 
 static void put_outcome(struct buffer *buffer, const struct wire_outcome *outcome)
@@ -52,12 +102,7 @@ static void put_outcome(struct buffer *buffer, const struct wire_outcome *outcom
 	buffer_put_u8(buffer, (uint8_t)outcome->verification);
 	buffer_put_u8(buffer, outcome->restarted);
 	put_tally(buffer, &outcome->tally);
-
-	/* A sentence that was cut to fit may end in half a character, which the mind would take for
-	 * an attack. */
-	char sentence[WIRE_SENTENCE_MAX];
-	text_copy_plain(sentence, sizeof(sentence), outcome->sentence);
-	buffer_put_string(buffer, sentence);
+	put_sentence(buffer, outcome->sentence, sizeof(outcome->sentence));
 }
 
 void wire_encode(const struct wire_message *message, struct buffer *ret)
@@ -73,9 +118,13 @@ void wire_encode(const struct wire_message *message, struct buffer *ret)
 		buffer_put_u8(ret, message->go.force);
 		return;
 	case WIRE_STOP:
+		buffer_put_u8(ret, message->stop.leave);
 		return;
 	case WIRE_EVIDENCE:
 		put_evidence(ret, &message->evidence);
+		return;
+	case WIRE_PLAN:
+		put_plan(ret, &message->plan);
 		return;
 	case WIRE_PROGRESS:
 		buffer_put_u8(ret, (uint8_t)message->progress.phase);
@@ -127,9 +176,49 @@ static bool take_go(struct cursor *cursor, struct wire_go *go)
 	return true;
 }
 
+static bool take_text(struct cursor *cursor, char *ret, size_t capacity)
+{
+	cursor_string(cursor, ret, capacity);
+	return text_is_plain(ret);
+}
+
+static bool take_running(struct cursor *cursor, struct running *running)
+{
+	running->is_known = take_bool(cursor);
+	bool is_plain = take_text(cursor, running->mcu, RUNNING_TEXT);
+	is_plain &= take_text(cursor, running->version, RUNNING_TEXT);
+	running->clock_hz = cursor_u32(cursor);
+	running->can_bitrate = cursor_u32(cursor);
+	running->serial_baud = cursor_u32(cursor);
+	running->transport = take_enum(cursor, _TRANSPORT_MAX);
+	is_plain &= take_text(cursor, running->can_pins, RUNNING_TEXT);
+	is_plain &= take_text(cursor, running->usb_pins, RUNNING_TEXT);
+	is_plain &= take_text(cursor, running->serial_pins, RUNNING_TEXT);
+	running->has_initial_pins = take_bool(cursor);
+	is_plain &= take_text(cursor, running->initial_pins, RUNNING_TEXT);
+	return is_plain;
+}
+
+/* Ascending, apart from each other, none empty. */
+static bool take_regions(struct cursor *cursor, struct board_facts *facts)
+{
+	facts->writable_count = take_enum(cursor, BOARD_REGIONS + 1);
+	uint32_t behind = 0;
+	for (size_t i = 0; i < facts->writable_count; i++) {
+		struct chip_range *region = &facts->writable[i];
+		region->start = cursor_u32(cursor);
+		region->end = cursor_u32(cursor);
+		if (region->start < behind || region->end <= region->start)
+			return false;
+		behind = region->end;
+	}
+	return true;
+}
+
 static bool take_evidence(struct cursor *cursor, struct board_facts *facts)
 {
 	facts->chip = take_enum(cursor, _CHIP_MAX);
+	facts->possible_chips = cursor_u64(cursor);
 	facts->rom_revision = cursor_u32(cursor);
 	facts->flash_size_bytes = cursor_u64(cursor);
 	facts->content = take_enum(cursor, _CONTENT_MAX);
@@ -138,7 +227,26 @@ static bool take_evidence(struct cursor *cursor, struct board_facts *facts)
 	facts->refusals = (uint8_t)take_enum(cursor, _REFUSES_ALL + 1);
 	facts->bootloader = take_enum(cursor, _BOOTLOADER_MAX);
 	facts->bootloader_end = cursor_u32(cursor);
-	return board_id_is_valid(facts->unique_id);
+	facts->has_application_start = take_bool(cursor);
+	facts->application_start = cursor_u32(cursor);
+	if (!take_regions(cursor, facts) || !take_running(cursor, &facts->running))
+		return false;
+	facts->is_read_protected = take_bool(cursor);
+	return board_id_is_valid(facts->unique_id) && facts->possible_chips >> _CHIP_MAX == 0;
+}
+
+/* What is blank is not erased, and nothing is done to what is identical. */
+static bool take_plan(struct cursor *cursor, struct job_plan *plan)
+{
+	plan->units_total = cursor_u32(cursor);
+	plan->units_identical = cursor_u32(cursor);
+	plan->units_blank = cursor_u32(cursor);
+	plan->units_erased = cursor_u32(cursor);
+	plan->bytes_written = cursor_u64(cursor);
+	uint64_t sum =
+		(uint64_t)plan->units_identical + plan->units_blank + plan->units_erased;
+	return take_text(cursor, plan->sentence, sizeof(plan->sentence)) &&
+	       sum <= plan->units_total;
 }
 
 static bool take_progress(struct cursor *cursor, struct wire_progress *progress)
@@ -190,8 +298,8 @@ static bool take_outcome(struct cursor *cursor, struct wire_outcome *outcome)
 	outcome->tally.bytes_read = cursor_u64(cursor);
 	outcome->tally.bytes_written = cursor_u64(cursor);
 	outcome->tally.recoveries = cursor_u32(cursor);
-	cursor_string(cursor, outcome->sentence, sizeof(outcome->sentence));
-	return outcome_is_consistent(outcome) && text_is_plain(outcome->sentence);
+	return take_text(cursor, outcome->sentence, sizeof(outcome->sentence)) &&
+	       outcome_is_consistent(outcome);
 }
 
 static bool take_message(struct cursor *cursor, struct wire_message *message)
@@ -202,9 +310,12 @@ static bool take_message(struct cursor *cursor, struct wire_message *message)
 	case WIRE_GO:
 		return take_go(cursor, &message->go);
 	case WIRE_STOP:
+		message->stop.leave = take_bool(cursor);
 		return true;
 	case WIRE_EVIDENCE:
 		return take_evidence(cursor, &message->evidence);
+	case WIRE_PLAN:
+		return take_plan(cursor, &message->plan);
 	case WIRE_PROGRESS:
 		return take_progress(cursor, &message->progress);
 	case WIRE_OUTCOME:

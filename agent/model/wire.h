@@ -5,7 +5,7 @@
  * for hostile input: a worker may have been taken over by the board it spoke to.
  *
  *   mind → hands: JOB, then GO (with the image's memfd) or STOP; STOP again at any time
- *   hands → mind: EVIDENCE, PROGRESS…, OUTCOME (the last word)
+ *   hands → mind: EVIDENCE, PROGRESS…, PLAN where the language allows one, OUTCOME (the last word)
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -27,6 +27,7 @@ enum wire_type {
 	WIRE_STOP,
 	WIRE_EVIDENCE,
 	WIRE_PROGRESS,
+	WIRE_PLAN,
 	WIRE_OUTCOME,
 };
 
@@ -42,6 +43,11 @@ struct wire_job {
 struct wire_go {
 	struct digest digest; /* of the image in the memfd that comes with this message */
 	bool force; /* rewrite what is already as it should be */
+};
+
+struct wire_stop {
+	/* A board that nobody has changed shall start what is in its flash, instead of staying. */
+	bool leave;
 };
 
 struct wire_progress {
@@ -64,8 +70,10 @@ struct wire_message {
 	union {
 		struct wire_job job;
 		struct wire_go go;
+		struct wire_stop stop;
 		struct board_facts evidence;
 		struct wire_progress progress;
+		struct job_plan plan;
 		struct wire_outcome outcome;
 	};
 };

@@ -149,6 +149,16 @@ static int on_progress(
 	return -ECANCELED;
 }
 
+/* What it is for is said before it happens; a mind that is gone is noticed by receive(). */
+static void on_plan(void *context, const struct job_plan *plan)
+{
+	struct run *run = context;
+	struct wire_message message = { .type = WIRE_PLAN, .plan = *plan };
+	struct pollfd socket = { .fd = run->socket, .events = POLLOUT };
+	if (poll(&socket, 1, 0) > 0 && socket.revents & POLLOUT)
+		(void)!wire_send(run->socket, &message, -1);
+}
+
 static void _printf_(4, 5) set_outcome(struct wire_outcome *outcome, enum job_outcome how,
 	enum reason_code reason, const char *format, ...)
 {
@@ -247,6 +257,18 @@ static void obey_go(struct run *run, const struct wire_go *go, int fd, struct wi
 	restart_board(run, outcome);
 }
 
+/* The board was looked at, and nothing of it was changed. */
+static void leave_board(struct run *run, struct wire_outcome *outcome)
+{
+	struct backend_failure failure = { 0 };
+	int r = run->backend->restart(run->session, &failure);
+	outcome->restarted = r == 0;
+	if (r < 0)
+		set_outcome(outcome, OUTCOME_REFUSED, REASON_CANCELLED,
+			"nothing was written, and the board stays in its boot mode: %s",
+			failure.sentence[0] ? failure.sentence : strerror(-r));
+}
+
 /* Probes, reports, waits for permission and obeys it. False: the mind is gone. */
 static bool visit(struct run *run, struct wire_outcome *outcome)
 {
@@ -268,6 +290,8 @@ static bool visit(struct run *run, struct wire_outcome *outcome)
 		obey_go(run, &message.go, fd, outcome);
 	else
 		set_stopped(outcome, demand == DEMAND_MESSAGE ? DEMAND_GARBAGE : demand);
+	if (demand == DEMAND_STOP && message.type == WIRE_STOP && message.stop.leave)
+		leave_board(run, outcome);
 	return run->stopped_by != DEMAND_CLOSED;
 }
 
@@ -309,7 +333,11 @@ static bool serve(struct run *run, const struct wire_job *job, struct wire_outco
 		.device = job->device,
 		.arrival = job->arrival,
 	};
-	struct backend_watch watch = { .on_progress = on_progress, .context = run };
+	struct backend_watch watch = {
+		.on_progress = on_progress,
+		.on_plan = on_plan,
+		.context = run,
+	};
 	struct backend_failure failure = { 0 };
 	int r = open_board(run, &address, &watch, &failure);
 	if (r < 0) {

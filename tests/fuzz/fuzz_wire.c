@@ -33,6 +33,11 @@ static void check_values(const struct wire_message *message)
 		return;
 	case WIRE_EVIDENCE:
 		must(chip_name(message->evidence.chip) && content_name(message->evidence.content));
+		must(transport_name(message->evidence.running.transport));
+		must(text_is_plain(message->evidence.running.version));
+		return;
+	case WIRE_PLAN:
+		must(text_is_plain(message->plan.sentence));
 		return;
 	case WIRE_PROGRESS:
 		must(phase_name(message->progress.phase));

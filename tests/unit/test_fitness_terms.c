@@ -43,29 +43,28 @@ static struct image *plain(void)
 	return make_value(FORMAT_BIN, bytes, ARM_LENGTH, 0);
 }
 
-/* The board as it ran that one before; to be released by klipper_done(). */
-static struct board_facts that_ran(const char *version, const char *config, struct klipper *ret)
+/* The board as it ran that one before. */
+static struct board_facts that_ran(const char *version, const char *config)
 {
 	_cleanup_(freep) char *whole = text_format("\"MCU\":\"stm32g0b1xx\"%s", config);
 	_cleanup_(freep) char *json = make_json(version, whole);
-	assert_int_equal(klipper_parse(json, strlen(json), ret), 0);
+	_cleanup_(klipper_done) struct klipper klipper = { 0 };
+	assert_int_equal(klipper_parse(json, strlen(json), &klipper), 0);
 	struct board_facts board = toolhead;
-	board.running = ret;
+	board.running = running_of(&klipper);
 	return board;
 }
 
 static void expect_taken_after(const char *config, const char *before, const struct terms *terms)
 {
-	_cleanup_(klipper_done) struct klipper klipper = { 0 };
-	const struct board_facts board = that_ran(NOW, before, &klipper);
+	const struct board_facts board = that_ran(NOW, before);
 	expect_taken(klipper_with(config), &board, terms);
 }
 
 static void expect_turned_down_after(const char *config, const char *before,
 	const struct terms *terms, enum reason_code code, const char *words, const char *more)
 {
-	_cleanup_(klipper_done) struct klipper klipper = { 0 };
-	const struct board_facts board = that_ran(NOW, before, &klipper);
+	const struct board_facts board = that_ran(NOW, before);
 	expect_turned_down(klipper_with(config), &board, terms, code, words, more);
 }
 
@@ -151,7 +150,7 @@ static void what_it_ran_before_says_more_than_how_it_is_reached(void **unused)
 {
 	(void)unused;
 	_cleanup_(klipper_done) struct klipper klipper = { 0 };
-	struct board_facts board = that_ran(NOW, CAN, &klipper);
+	struct board_facts board = that_ran(NOW, CAN);
 	board.reach = TRANSPORT_USB;
 	expect_taken(klipper_with(CAN), &board, NULL);
 	expect_turned_down(klipper_with(USB), &board, NULL, REASON_TRANSPORT_CHANGE,
@@ -178,7 +177,7 @@ static void an_image_that_does_not_say_how_it_talks(void **unused)
 		"talks usb, and the board is reached by can", "expect = {");
 
 	_cleanup_(klipper_done) struct klipper klipper = { 0 };
-	board = that_ran(NOW, UART, &klipper);
+	board = that_ran(NOW, UART);
 	terms.declared.transport = TRANSPORT_UNKNOWN;
 	terms.permits_downgrade = true;
 	expect_turned_down(plain(), &board, &terms, REASON_TRANSPORT_CHANGE,
@@ -428,8 +427,7 @@ static void the_version_is_not_the_expected_one(void **unused)
 static void an_older_version_is_a_downgrade(void **unused)
 {
 	(void)unused;
-	_cleanup_(klipper_done) struct klipper klipper = { 0 };
-	const struct board_facts board = that_ran("v0.13.0-420-gfeedbeef1", CAN, &klipper);
+	const struct board_facts board = that_ran("v0.13.0-420-gfeedbeef1", CAN);
 	struct terms permitted = { .permits_downgrade = true };
 	const char *older = "v0.12.0-404-g0123456ab";
 	expect_turned_down(klipper_of(older, CAN), &board, NULL, REASON_DOWNGRADE,
@@ -444,8 +442,7 @@ static void an_older_version_is_a_downgrade(void **unused)
 static void which_version_is_the_older_one_must_be_known(void **unused)
 {
 	(void)unused;
-	_cleanup_(klipper_done) struct klipper klipper = { 0 };
-	const struct board_facts board = that_ran(NOW, CAN, &klipper);
+	const struct board_facts board = that_ran(NOW, CAN);
 	struct terms permitted = { .permits_downgrade = true };
 	static const char *const others[] = { "v0.13.0-420-gfeedbeef1", NOW "-dirty", "0a1b2c3d",
 		"CARTOGRAPHER 5.1.0" };
@@ -468,8 +465,7 @@ static void which_version_is_the_older_one_must_be_known(void **unused)
 static void a_boot_loader_is_no_version_of_the_application(void **unused)
 {
 	(void)unused;
-	_cleanup_(klipper_done) struct klipper klipper = { 0 };
-	const struct board_facts board = that_ran(NOW, CAN, &klipper);
+	const struct board_facts board = that_ran(NOW, CAN);
 	struct made_arm made = { .base = ARM_8K, .signs = LINK_RESET_CODE | LINK_VTOR };
 	_cleanup_(freep) uint8_t *deployer = make_arm(&made);
 	memcpy(deployer + 0x1000, "CanBoot!", 8);
@@ -484,8 +480,7 @@ static void a_boot_loader_is_no_version_of_the_application(void **unused)
 static void an_expected_version_is_no_permission(void **unused)
 {
 	(void)unused;
-	_cleanup_(klipper_done) struct klipper klipper = { 0 };
-	const struct board_facts board = that_ran(NOW, CAN, &klipper);
+	const struct board_facts board = that_ran(NOW, CAN);
 	char older[] = "v0.12.0";
 	struct terms terms = EXPECTING(.version = older);
 	expect_turned_down(klipper_of("v0.12.0", CAN), &board, &terms, REASON_DOWNGRADE,
@@ -515,7 +510,7 @@ static void all_that_differs_is_told(void **unused)
 	(void)unused;
 	_cleanup_(klipper_done) struct klipper klipper = { 0 };
 	_cleanup_(reasons_done) struct reasons reasons = { 0 };
-	const struct board_facts board = that_ran("v0.14.0", CAN, &klipper);
+	const struct board_facts board = that_ran("v0.14.0", CAN);
 	char pins[] = "PX1,PX2";
 	struct terms terms = EXPECTING(.transport = TRANSPORT_UART, .can_pins = pins);
 	terms.has_digest = true;

@@ -16,9 +16,9 @@
 
 /* ---- boards that are described ----------------------------------------------------------- */
 
-static struct described_board described(const char *text)
+static struct board_facts described(const char *text)
 {
-	struct described_board board = { 0 };
+	struct board_facts board = { 0 };
 	_cleanup_(problem_done) struct problem problem = { 0 };
 	int r = described_board_parse(text, &board, &problem);
 	if (r < 0)
@@ -29,24 +29,23 @@ static struct described_board described(const char *text)
 static void every_word_lands_where_it_belongs(void **state)
 {
 	(void)state;
-	struct described_board board;
+	struct board_facts board;
 	_cleanup_(problem_done) struct problem problem = { 0 };
-	board = (struct described_board){ 0 };
+	board = (struct board_facts){ 0 };
 	assert_int_equal(described_board_parse("chip=stm32g0b1,base=0x08002000,flash=512K,"
 					       "transport=bridge,can=1000000,bootloader=katapult,"
 					       "version=v0.13.0-420-g0a1b2c3d4",
 				 &board, &problem),
 		0);
-	assert_int_equal(board.facts.chip, CHIP_STM32G0B1);
-	assert_true(board.facts.has_application_start);
-	assert_int_equal(board.facts.application_start, 0x08002000);
-	assert_int_equal(board.facts.flash_size_bytes, 512 << 10);
-	assert_int_equal(board.facts.reach, TRANSPORT_BRIDGE);
-	assert_int_equal(board.facts.can_bitrate, 1000000);
-	assert_int_equal(board.facts.bootloader, BOOTLOADER_KATAPULT);
-	assert_ptr_equal(board.facts.running, &board.running);
+	assert_int_equal(board.chip, CHIP_STM32G0B1);
+	assert_true(board.has_application_start);
+	assert_int_equal(board.application_start, 0x08002000);
+	assert_int_equal(board.flash_size_bytes, 512 << 10);
+	assert_int_equal(board.reach, TRANSPORT_BRIDGE);
+	assert_int_equal(board.can_bitrate, 1000000);
+	assert_int_equal(board.bootloader, BOOTLOADER_KATAPULT);
+	assert_true(board.running.is_known);
 	assert_string_equal(board.running.version, "v0.13.0-420-g0a1b2c3d4");
-	described_board_done(&board);
 }
 
 static void numbers_may_be_written_in_several_ways(void **state)
@@ -66,31 +65,31 @@ static void numbers_may_be_written_in_several_ways(void **state)
 		{ "chip=rp2040,can=1M", 0, 0, 1000000 },
 	};
 	for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
-		_cleanup_(described_board_done) struct described_board board =
+		struct board_facts board =
 			described(cases[i].text);
-		assert_int_equal(board.facts.flash_size_bytes, cases[i].flash);
-		assert_int_equal(board.facts.application_start, cases[i].start);
-		assert_int_equal(board.facts.can_bitrate, cases[i].bitrate);
+		assert_int_equal(board.flash_size_bytes, cases[i].flash);
+		assert_int_equal(board.application_start, cases[i].start);
+		assert_int_equal(board.can_bitrate, cases[i].bitrate);
 	}
 }
 
 static void a_bus_that_is_named_is_how_the_board_is_reached(void **state)
 {
 	(void)state;
-	_cleanup_(described_board_done) struct described_board can =
+	struct board_facts can =
 		described("chip=stm32g0b1,can=1000000");
-	assert_int_equal(can.facts.reach, TRANSPORT_CAN);
-	_cleanup_(described_board_done) struct described_board bridge =
+	assert_int_equal(can.reach, TRANSPORT_CAN);
+	struct board_facts bridge =
 		described("chip=stm32g0b1,transport=bridge,can=1000000");
-	assert_int_equal(bridge.facts.reach, TRANSPORT_BRIDGE);
+	assert_int_equal(bridge.reach, TRANSPORT_BRIDGE);
 }
 
 static void the_last_word_counts(void **state)
 {
 	(void)state;
-	_cleanup_(described_board_done) struct described_board board =
+	struct board_facts board =
 		described("chip=rp2350,version=1,chip=rp2040,version=2");
-	assert_int_equal(board.facts.chip, CHIP_RP2040);
+	assert_int_equal(board.chip, CHIP_RP2040);
 	assert_string_equal(board.running.version, "2");
 }
 
@@ -131,7 +130,7 @@ static void a_wrong_word_is_refused_with_what_is_wanted(void **state)
 		{ "chip=\033[31m", "\"chip=\\x1b[31m\": wanted is a chip" },
 	};
 	for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
-		_cleanup_(described_board_done) struct described_board board = { 0 };
+		struct board_facts board = { 0 };
 		_cleanup_(problem_done) struct problem problem = { 0 };
 		assert_true(described_board_parse(cases[i][0], &board, &problem) < 0);
 		assert_int_equal(problem.exit_code, EXIT_USAGE);
@@ -190,7 +189,7 @@ static void what_a_probe_found_is_judged_by(void **state)
 		.refusals = REFUSES_UNSIGNED | REFUSES_RISCV,
 	};
 	_cleanup_(dead_end_done) struct dead_end end = { 0 };
-	_cleanup_(described_board_done) struct described_board board = { 0 };
+	struct board_facts board = { 0 };
 	dead_end_open(&end);
 	assert_true(sd_bus_message_open_container(end.message, SD_BUS_TYPE_ARRAY, "{sv}") >= 0);
 	assert_true(bus_put_string(end.message, "mode", "rp2350-boot") >= 0);
@@ -198,21 +197,21 @@ static void what_a_probe_found_is_judged_by(void **state)
 	assert_true(sd_bus_message_close_container(end.message) >= 0);
 	_cleanup_(json_deletep) cJSON *explanation = arrived(&end);
 	described_board_adopt(&board, explanation);
-	assert_int_equal(board.facts.chip, CHIP_RP2350);
-	assert_int_equal(board.facts.flash_size_bytes, 4 << 20);
-	assert_true(board.facts.is_partitioned);
-	assert_int_equal(board.facts.refusals, found.refusals);
-	assert_int_equal(board.facts.reach, TRANSPORT_USB);
+	assert_int_equal(board.chip, CHIP_RP2350);
+	assert_int_equal(board.flash_size_bytes, 4 << 20);
+	assert_true(board.is_partitioned);
+	assert_int_equal(board.refusals, found.refusals);
+	assert_int_equal(board.reach, TRANSPORT_USB);
 }
 
 static void an_answer_that_says_nothing_is_a_board_of_which_nothing_is_known(void **state)
 {
 	(void)state;
-	_cleanup_(described_board_done) struct described_board board = { 0 };
+	struct board_facts board = { 0 };
 	_cleanup_(json_deletep) cJSON *empty = cJSON_Parse("{\"chip\":\"z80\",\"mode\":3}");
 	described_board_adopt(&board, empty);
 	static const struct board_facts nothing;
-	assert_memory_equal(&board.facts, &nothing, sizeof(nothing));
+	assert_memory_equal(&board, &nothing, sizeof(nothing));
 }
 
 static void put_file(const struct dead_end *end, struct store_entry *entry)

@@ -61,6 +61,17 @@ static void every_value_arrives(void **unused)
 	assert_string_equal(heard.job.syspath, job.job.syspath);
 
 	buffer_done(&buffer);
+	wire_encode(&evidence_of_dfu, &buffer);
+	assert_int_equal(decode(&buffer, buffer.length, &heard), 0);
+	assert_memory_equal(
+		&heard.evidence, &evidence_of_dfu.evidence, sizeof(struct board_facts));
+
+	buffer_done(&buffer);
+	wire_encode(&plan, &buffer);
+	assert_int_equal(decode(&buffer, buffer.length, &heard), 0);
+	assert_memory_equal(&heard.plan, &plan.plan, sizeof(struct job_plan));
+
+	buffer_done(&buffer);
 	wire_encode(&flashed, &buffer);
 	assert_int_equal(decode(&buffer, buffer.length, &heard), 0);
 	assert_true(heard.outcome.restarted);
@@ -93,14 +104,14 @@ static void another_version_or_type_is_garbage(void **unused)
 	_cleanup_(buffer_done) struct buffer buffer = { 0 };
 	struct wire_message heard;
 	wire_encode(&stop, &buffer);
-	assert_int_equal(buffer.length, 2);
-	assert_int_equal(decode(&buffer, 2, &heard), 0);
+	assert_int_equal(buffer.length, 3);
+	assert_int_equal(decode(&buffer, 3, &heard), 0);
 	buffer.data[0]++;
-	assert_int_equal(decode(&buffer, 2, &heard), -EBADMSG);
+	assert_int_equal(decode(&buffer, 3, &heard), -EBADMSG);
 	buffer.data[0]--;
 	for (unsigned type = 0; type < 256; type++) {
 		buffer.data[1] = (uint8_t)type;
-		assert_int_equal(decode(&buffer, 2, &heard), type == WIRE_STOP ? 0 : -EBADMSG);
+		assert_int_equal(decode(&buffer, 3, &heard), type == WIRE_STOP ? 0 : -EBADMSG);
 	}
 }
 
@@ -117,6 +128,21 @@ static void values_out_of_range_are_garbage(void **unused)
 	expect_violation(&message);
 	message = evidence;
 	message.evidence.content = _CONTENT_MAX;
+	expect_violation(&message);
+	message = evidence_of_dfu;
+	message.evidence.possible_chips = UINT64_C(1) << _CHIP_MAX;
+	expect_violation(&message);
+	message = evidence_of_dfu;
+	message.evidence.writable[0].end = message.evidence.writable[0].start;
+	expect_violation(&message);
+	message = evidence_of_dfu;
+	message.evidence.running.transport = _TRANSPORT_MAX;
+	expect_violation(&message);
+	message = evidence_of_dfu;
+	strcpy(message.evidence.running.version, "\x1b[2J");
+	expect_violation(&message);
+	message = plan;
+	message.plan.units_erased = 4;
 	expect_violation(&message);
 	message = evidence;
 	message.evidence.refusals = _REFUSES_ALL + 1;
