@@ -21,7 +21,7 @@ PROGRAMS                  := plugflashd plugflash-worker plugflash
 FLOORS_plugflashd         := daemon model base
 LIBS_plugflashd           := libudev libsystemd libconfig libcjson libcrypto sqlite3 zlib
 FLOORS_plugflash-worker   := worker backend port model base
-LIBS_plugflash-worker     := libusb-1.0 libsystemd libcrypto
+LIBS_plugflash-worker     := libusb-1.0 libsystemd libcjson libcrypto zlib
 FLOORS_plugflash          := client model base
 LIBS_plugflash            := libsystemd libcjson libcrypto zlib
 

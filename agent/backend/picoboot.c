@@ -37,23 +37,13 @@ static int look(struct backend_session *session, struct board_facts *ret)
 
 static int fail_open(struct backend_session *session, int error)
 {
-	switch (error) {
-	case -EACCES:
-	case -EPERM:
-		return picoboot_fail(session, error, REASON_NO_PERMISSION,
-			"the worker may not open the board's USB node; check that plugflash's udev "
-			"rules are installed, then plug the board in again");
-	case -EBUSY:
-		return picoboot_fail(session, error, REASON_BOARD_BUSY,
-			"another program holds the board (picotool, a flash script?); close it and "
-			"plug the board in again");
-	case -ENOENT:
-		return picoboot_fail(session, error, REASON_BOARD_ERROR,
+	if (visit_fail_open(&session->visit, error, "picotool, a flash script") < 0)
+		return error;
+	if (error == -ENOENT)
+		return visit_fail(&session->visit, error, REASON_BOARD_ERROR,
 			"the board shows no PICOBOOT interface; unplug it and plug it in again "
 			"while its BOOTSEL button is held");
-	default:
-		return picoboot_fail_wire(session, error, "opening it");
-	}
+	return picoboot_fail_wire(session, error, "opening it");
 }
 
 static int take_interface(struct backend_session *session)
@@ -88,10 +78,10 @@ static int open_chip(const struct picoboot_chip *chip, const struct usb_address 
 	if (!session)
 		return -ENOMEM;
 	session->chip = chip;
-	session->failure = ret_failure;
-	session->watch = watch;
-	session->wire.on_alive = picoboot_on_alive;
-	session->wire.context = session;
+	session->visit.watch = watch;
+	visit_enter(&session->visit, ret_failure);
+	session->wire.on_alive = visit_on_alive;
+	session->wire.context = &session->visit;
 
 	int r = usb_open(address, &session->device);
 	session->wire.device = session->device;
@@ -121,8 +111,7 @@ static int open_rp2350(const struct usb_address *address, const struct backend_w
 static int picoboot_probe(struct backend_session *session, struct board_facts *ret,
 	struct backend_failure *ret_failure)
 {
-	*ret_failure = (struct backend_failure){ 0 };
-	session->failure = ret_failure;
+	visit_enter(&session->visit, ret_failure);
 	for (;;) {
 		int r = look(session, ret);
 		if (r < 0)
@@ -138,11 +127,10 @@ static int picoboot_write_checked(struct backend_session *session,
 	const struct backend_write *write, struct job_tally *ret_tally,
 	struct backend_failure *ret_failure)
 {
-	*ret_failure = (struct backend_failure){ 0 };
-	session->failure = ret_failure;
+	visit_enter(&session->visit, ret_failure);
 	int r = usb_is_same_arrival(session->device);
 	if (r == 0)
-		return picoboot_fail(session, -ENODEV, REASON_BOARD_CHANGED,
+		return visit_fail(&session->visit, -ENODEV, REASON_BOARD_CHANGED,
 			"the board that was looked at has left its place; nothing was written. "
 			"Plug it in again");
 	if (r < 0)
@@ -153,8 +141,7 @@ static int picoboot_write_checked(struct backend_session *session,
 /* Leaving is the answer: a board that goes before its acknowledgement has done what it was told. */
 static int picoboot_restart(struct backend_session *session, struct backend_failure *ret_failure)
 {
-	*ret_failure = (struct backend_failure){ 0 };
-	session->failure = ret_failure;
+	visit_enter(&session->visit, ret_failure);
 	int r = 0;
 	for (unsigned attempt = 0; attempt < RESTART_TRIES; attempt++) {
 		r = session->chip->restart(&session->wire);
@@ -169,7 +156,7 @@ static int picoboot_restart(struct backend_session *session, struct backend_fail
 			return 0;
 		}
 	}
-	return picoboot_fail(session, r, REASON_BOARD_SILENT,
+	return visit_fail(&session->visit, r, REASON_BOARD_SILENT,
 		"the board did not obey the restart; unplug it and plug it in again");
 }
 

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What a visit has in common; see picoboot_session.h. */
 #include <errno.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "backend/picoboot_session.h"
@@ -19,38 +17,27 @@ static const char *consequence(const struct backend_session *session)
 		       : "its flash was not changed";
 }
 
-int picoboot_fail(
-	struct backend_session *session, int error, enum reason_code code, const char *format, ...)
-{
-	session->failure->code = code;
-	va_list arguments;
-	va_start(arguments, format);
-	vsnprintf(session->failure->sentence, sizeof session->failure->sentence, format, arguments);
-	va_end(arguments);
-	return error;
-}
-
 int picoboot_fail_wire(struct backend_session *session, int error, const char *doing)
 {
-	if (session->failure->code != REASON_NONE)
+	if (session->visit.failure->code != REASON_NONE)
 		return error;
 	switch (error) {
 	case -ENODEV:
-		return picoboot_fail(session, error, REASON_BOARD_LEFT,
+		return visit_fail(&session->visit, error, REASON_BOARD_LEFT,
 			"the board was unplugged or fell off the bus while %s; %s. Plug it in "
 			"again",
 			doing, consequence(session));
 	case -ETIMEDOUT:
-		return picoboot_fail(session, error, REASON_BOARD_SILENT,
+		return visit_fail(&session->visit, error, REASON_BOARD_SILENT,
 			"the board stopped answering while %s, and resetting its port did not "
 			"help; %s. Unplug it and plug it in again, with another cable or port if this "
 			"repeats",
 			doing, consequence(session));
 	case -ENOMEM:
-		return picoboot_fail(session, error, REASON_INTERNAL,
+		return visit_fail(&session->visit, error, REASON_INTERNAL,
 			"there was not enough memory while %s; %s", doing, consequence(session));
 	default:
-		return picoboot_fail(session, error, REASON_BOARD_ERROR,
+		return visit_fail(&session->visit, error, REASON_BOARD_ERROR,
 			"the board failed again and again while %s (%s; the board says: %s); %s. Unplug "
 			"it and plug it in again, with another cable or port if this repeats",
 			doing, strerror(-error), picoboot_status_name(session->wire.last_status),
@@ -61,25 +48,11 @@ int picoboot_fail_wire(struct backend_session *session, int error, const char *d
 int picoboot_safe_point(struct backend_session *session, enum job_phase phase, uint64_t done_bytes,
 	uint64_t total_bytes)
 {
-	session->phase = phase;
-	session->done_bytes = done_bytes;
-	session->total_bytes = total_bytes;
-	picoboot_on_alive(session);
-	if (session->stop < 0)
-		return picoboot_fail(session, session->stop, REASON_CANCELLED,
-			"stopped on request; %s", consequence(session));
-	return 0;
-}
-
-void picoboot_on_alive(void *context)
-{
-	struct backend_session *session = context;
-	if (session->stop < 0 || !session->watch || !session->watch->on_progress)
-		return;
-	int r = session->watch->on_progress(
-		session->watch->context, session->phase, session->done_bytes, session->total_bytes);
+	int r = visit_report(&session->visit, phase, done_bytes, total_bytes);
 	if (r < 0)
-		session->stop = r;
+		return visit_fail(&session->visit, r, REASON_CANCELLED, "stopped on request; %s",
+			consequence(session));
+	return 0;
 }
 
 int picoboot_repair(struct backend_session *session, int error, uint64_t progress)
@@ -88,8 +61,8 @@ int picoboot_repair(struct backend_session *session, int error, uint64_t progres
 		session->best_progress = progress;
 		session->strikes = 0;
 	}
-	while (session->failure->code == REASON_NONE && error != -ENODEV && error != -ENOMEM &&
-		session->strikes < PICOBOOT_STRIKES_MAX) {
+	while (session->visit.failure->code == REASON_NONE && error != -ENODEV &&
+		error != -ENOMEM && session->strikes < PICOBOOT_STRIKES_MAX) {
 		session->strikes++;
 		session->recoveries++;
 		int r = picoboot_recover(&session->wire);

@@ -10,45 +10,34 @@
 #include "backend/backend.h"
 #include "backend/picoboot_chip.h"
 #include "backend/picoboot_wire.h"
+#include "backend/visit.h"
 
 /* Recoveries in a row that brought the work no further. */
 #define PICOBOOT_STRIKES_MAX 3
 
 struct backend_session {
+	struct visit visit;
 	struct usb_device *device;
 	struct picoboot_wire wire;
 	const struct picoboot_chip *chip; /* as its USB id says */
 	bool is_proved; /* and its ROM */
-	struct backend_failure *failure; /* of the call that is under way */
 	uint64_t flash_size_bytes; /* 0 = unknown */
 	bool is_touched; /* the flash is no longer what it was when we came */
 	bool may_start; /* the boot page may be there, and nobody has read it back */
 	bool is_restarted;
-
-	const struct backend_watch *watch; /* borrowed from the caller, like the run itself */
-	enum job_phase phase;
-	uint64_t done_bytes, total_bytes;
-	int stop; /* what on_progress() said, once it was negative */
 
 	uint32_t recoveries;
 	unsigned strikes;
 	uint64_t best_progress;
 };
 
-/* Notes why the call fails; returns `error`. */
-int picoboot_fail(struct backend_session *session, int error, enum reason_code code,
-	const char *format, ...) _printf_(4, 5);
-
-/* The same for an error of the wire, with the sentence that belongs to it; `doing`: "reading". Does
- * not replace what picoboot_fail() has noted already. */
+/* visit_fail() for an error of the wire, with the sentence that belongs to it; `doing`: "reading".
+ * Does not replace what visit_fail() has noted already. */
 int picoboot_fail_wire(struct backend_session *session, int error, const char *doing);
 
 /* A point where the work can be stopped. Negative: stop, pass it up. */
 int picoboot_safe_point(struct backend_session *session, enum job_phase phase, uint64_t done_bytes,
 	uint64_t total_bytes) _must_check_;
-
-/* For the wire: speaks to the run during long waits; a stop is obeyed at the next safe point. */
-void picoboot_on_alive(void *context);
 
 /*
  * After `error`: sets the wire right again so that the work can go on. `progress` is any number

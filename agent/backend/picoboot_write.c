@@ -151,7 +151,7 @@ static int keep_surroundings(struct writing *writing, size_t index)
 			return 0;
 		}
 	}
-	return picoboot_fail(writing->session, -EIO, REASON_BOARD_ERROR,
+	return visit_fail(&writing->session->visit, -EIO, REASON_BOARD_ERROR,
 		"the flash at 0x%08" PRIx32 " reads differently each time, so what lies beside the "
 		"image there cannot be preserved; nothing there was changed. The flash chip or its "
 		"connection is faulty",
@@ -187,7 +187,7 @@ static int clear_head(struct writing *writing)
 			return 0;
 		}
 	}
-	return picoboot_fail(writing->session, -EIO, REASON_BOARD_ERROR,
+	return visit_fail(&writing->session->visit, -EIO, REASON_BOARD_ERROR,
 		"the start of the flash does not erase, so nothing else was touched; the flash "
 		"chip is faulty or protected against writing");
 }
@@ -247,7 +247,7 @@ static int judge_batch(struct writing *writing, const struct flash_batch *batch)
 		}
 		differs = true;
 		if (++sector->mismatches == TRIES)
-			return picoboot_fail(writing->session, -EIO, REASON_VERIFY_FAILED,
+			return visit_fail(&writing->session->visit, -EIO, REASON_VERIFY_FAILED,
 				"the flash at 0x%08" PRIx32
 				" does not keep what is written to it; the "
 				"board stays in boot mode. The flash chip is worn out or faulty",
@@ -314,7 +314,7 @@ static int prove_size(struct writing *writing)
 		if (r < 0)
 			return r;
 		if (r > 0)
-			return picoboot_fail(writing->session, -EFBIG, REASON_TOO_LARGE,
+			return visit_fail(&writing->session->visit, -EFBIG, REASON_TOO_LARGE,
 				"the image needs %" PRIu64 " bytes and the flash chip has only "
 				"%" PRIu32 "; the board stays in boot mode. Use an image that was "
 				"built for this board",
@@ -382,7 +382,7 @@ static int finish(struct writing *writing)
 	if (r < 0)
 		return r;
 	if (++writing->boot_mismatches == TRIES)
-		return picoboot_fail(writing->session, -EIO, REASON_VERIFY_FAILED,
+		return visit_fail(&writing->session->visit, -EIO, REASON_VERIFY_FAILED,
 			"the page of the flash that starts it does not keep what is written to it; it was "
 			"erased again and the board stays in boot mode. The flash chip is worn out or "
 			"faulty");
@@ -434,7 +434,7 @@ static void leave_in_boot_mode(struct writing *writing)
 	if (writing->boot != BOOT_UNSURE && writing->boot != BOOT_WRITTEN)
 		return;
 	/* Whether clearing works or not, it is not why the work failed. */
-	struct backend_failure said = *writing->session->failure;
+	struct backend_failure said = *writing->session->visit.failure;
 	uint32_t last_status = writing->wire->last_status;
 	for (unsigned attempt = 0; attempt < TRIES; attempt++) {
 		int r = writing->wire->is_sound ? 0 : picoboot_recover(writing->wire);
@@ -443,7 +443,7 @@ static void leave_in_boot_mode(struct writing *writing)
 		if (r == 0 || r == -ENODEV)
 			break;
 	}
-	*writing->session->failure = said;
+	*writing->session->visit.failure = said;
 	writing->wire->last_status = last_status;
 }
 
@@ -455,7 +455,7 @@ static int write_with_repairs(struct writing *writing)
 			return 0;
 		uint64_t progress =
 			flash_plan_count(writing->plan, SECTOR_PROVED) + writing->plan->position;
-		if (r != writing->session->stop)
+		if (r != writing->session->visit.stop)
 			r = picoboot_repair(writing->session, r, progress);
 		if (r < 0) {
 			leave_in_boot_mode(writing);
@@ -470,22 +470,23 @@ static int check_image(
 {
 	const struct picoboot_chip *chip = session->chip;
 	if (!session->is_proved)
-		return picoboot_fail(session, -EINVAL, REASON_CHIP_UNKNOWN,
+		return visit_fail(&session->visit, -EINVAL, REASON_CHIP_UNKNOWN,
 			"the board's boot ROM is not an %s's; flash it by hand", chip->name);
 	if (image->segment_count == 0 || chip->find_head(image, ret_head) < 0)
-		return picoboot_fail(session, -EINVAL, chip->no_head, "%s", chip->no_head_sentence);
+		return visit_fail(
+			&session->visit, -EINVAL, chip->no_head, "%s", chip->no_head_sentence);
 	uint64_t end = image_end(image);
 	uint64_t flash_end = session->flash_size_bytes
 				     ? PICOBOOT_FLASH_START + session->flash_size_bytes
 				     : PICOBOOT_FLASH_END;
 	if (end > PICOBOOT_FLASH_END)
-		return picoboot_fail(session, -EINVAL, REASON_OUTSIDE_FLASH,
+		return visit_fail(&session->visit, -EINVAL, REASON_OUTSIDE_FLASH,
 			"the image reaches to 0x%08" PRIx64
 			", outside the flash; use an image that "
 			"was built for an %s",
 			end, chip->name);
 	if (end > flash_end)
-		return picoboot_fail(session, -EINVAL, REASON_TOO_LARGE,
+		return visit_fail(&session->visit, -EINVAL, REASON_TOO_LARGE,
 			"the image reaches to 0x%08" PRIx64 " and the flash ends at 0x%08" PRIx64
 			"; use an image that was built for this board",
 			end, flash_end);

@@ -280,9 +280,11 @@ static int judge_pins(const struct trial *trial)
 		{ REASON_WRONG_PINS, "USB pins", "usb_pins", false, expected->usb_pins,
 			reserved(klipper, "USB"), known_text(before ? before->usb_pins : "") },
 		{ REASON_WRONG_PINS, "serial pins", "serial_pins", false, expected->serial_pins,
-			reserved(klipper, "serial"), known_text(before ? before->serial_pins : "") },
+			reserved(klipper, "serial"),
+			known_text(before ? before->serial_pins : "") },
 		{ REASON_WRONG_PINS, "pins that are set at the start", "initial_pins", false,
-			expected->initial_pins, initial_pins(klipper), before && before->has_initial_pins ? before->initial_pins : NULL },
+			expected->initial_pins, initial_pins(klipper),
+			before && before->has_initial_pins ? before->initial_pins : NULL },
 	};
 	int r = 0;
 	for (size_t i = 0; i < ELEMENTSOF(properties) && r == 0; i++)

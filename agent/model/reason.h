@@ -17,7 +17,8 @@ enum reason_code {
 	REASON_IGNORED, /* a rule says to leave it alone */
 	REASON_PRESENT_AT_START, /* was there before we came, and the rule is for arrivals */
 	REASON_IDENTITY_UNKNOWN, /* a rule may or may not mean this board; nobody can tell */
-	REASON_IDENTITY_CONTRADICTED, /* two things that are known of the board exclude each other */
+	REASON_IDENTITY_CONTRADICTED, /* two things that are known of the board exclude each other
+				       */
 	REASON_POLICY_INVALID,
 	REASON_LIMIT, /* the rule's own limit is spent */
 	REASON_QUARANTINED, /* the place's budget is spent; a person must release it */

@@ -30,7 +30,7 @@ struct running running_of(const struct klipper *klipper)
 	take_text(running.usb_pins, klipper_reserved(klipper, "USB"));
 	take_text(running.serial_pins, klipper_reserved(klipper, "serial"));
 	/* A dictionary leaves them out when there are none. */
-	running.has_initial_pins = take_text(
-		running.initial_pins, klipper->initial_pins ? klipper->initial_pins : "");
+	running.has_initial_pins =
+		take_text(running.initial_pins, klipper->initial_pins ? klipper->initial_pins : "");
 	return running;
 }

@@ -2,8 +2,8 @@
 #pragma once
 /*
  * What the firmware in a board's flash says of itself, as far as a judgement asks for it: a plain
- * value of bounded size, so that it can cross the wire. A claim of whoever built that firmware; what
- * is missing, or too long to be believed, is unknown.
+ * value of bounded size, so that it can cross the wire. A claim of whoever built that firmware;
+ * what is missing, or too long to be believed, is unknown.
  */
 #include <stdbool.h>
 #include <stdint.h>

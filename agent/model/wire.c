@@ -243,8 +243,7 @@ static bool take_plan(struct cursor *cursor, struct job_plan *plan)
 	plan->units_blank = cursor_u32(cursor);
 	plan->units_erased = cursor_u32(cursor);
 	plan->bytes_written = cursor_u64(cursor);
-	uint64_t sum =
-		(uint64_t)plan->units_identical + plan->units_blank + plan->units_erased;
+	uint64_t sum = (uint64_t)plan->units_identical + plan->units_blank + plan->units_erased;
 	return take_text(cursor, plan->sentence, sizeof(plan->sentence)) &&
 	       sum <= plan->units_total;
 }

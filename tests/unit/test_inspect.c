@@ -65,8 +65,7 @@ static void numbers_may_be_written_in_several_ways(void **state)
 		{ "chip=rp2040,can=1M", 0, 0, 1000000 },
 	};
 	for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
-		struct board_facts board =
-			described(cases[i].text);
+		struct board_facts board = described(cases[i].text);
 		assert_int_equal(board.flash_size_bytes, cases[i].flash);
 		assert_int_equal(board.application_start, cases[i].start);
 		assert_int_equal(board.can_bitrate, cases[i].bitrate);
@@ -76,19 +75,16 @@ static void numbers_may_be_written_in_several_ways(void **state)
 static void a_bus_that_is_named_is_how_the_board_is_reached(void **state)
 {
 	(void)state;
-	struct board_facts can =
-		described("chip=stm32g0b1,can=1000000");
+	struct board_facts can = described("chip=stm32g0b1,can=1000000");
 	assert_int_equal(can.reach, TRANSPORT_CAN);
-	struct board_facts bridge =
-		described("chip=stm32g0b1,transport=bridge,can=1000000");
+	struct board_facts bridge = described("chip=stm32g0b1,transport=bridge,can=1000000");
 	assert_int_equal(bridge.reach, TRANSPORT_BRIDGE);
 }
 
 static void the_last_word_counts(void **state)
 {
 	(void)state;
-	struct board_facts board =
-		described("chip=rp2350,version=1,chip=rp2040,version=2");
+	struct board_facts board = described("chip=rp2350,version=1,chip=rp2040,version=2");
 	assert_int_equal(board.chip, CHIP_RP2040);
 	assert_string_equal(board.running.version, "2");
 }

@@ -63,8 +63,7 @@ static void every_value_arrives(void **unused)
 	buffer_done(&buffer);
 	wire_encode(&evidence_of_dfu, &buffer);
 	assert_int_equal(decode(&buffer, buffer.length, &heard), 0);
-	assert_memory_equal(
-		&heard.evidence, &evidence_of_dfu.evidence, sizeof(struct board_facts));
+	assert_memory_equal(&heard.evidence, &evidence_of_dfu.evidence, sizeof(struct board_facts));
 
 	buffer_done(&buffer);
 	wire_encode(&plan, &buffer);

@@ -29,7 +29,8 @@ static const struct wire_message evidence = {
 };
 static const struct wire_message evidence_of_dfu = {
 	.type = WIRE_EVIDENCE,
-	.evidence = { .possible_chips = UINT64_C(1) << CHIP_STM32F446 | UINT64_C(1) << CHIP_STM32F401,
+	.evidence = { .possible_chips = UINT64_C(1) << CHIP_STM32F446 | UINT64_C(1)
+										<< CHIP_STM32F401,
 		.flash_size_bytes = 512 << 10,
 		.content = CONTENT_BOOTABLE,
 		.bootloader = BOOTLOADER_KATAPULT,
@@ -80,5 +81,5 @@ static const struct wire_message refused = {
 		.sentence = "told to stop before anything was written" },
 };
 
-static const struct wire_message *const all[] = { &job, &go, &stop, &evidence,
-	&evidence_of_dfu, &progress, &plan, &flashed, &refused };
+static const struct wire_message *const all[] = { &job, &go, &stop, &evidence, &evidence_of_dfu,
+	&progress, &plan, &flashed, &refused };

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/* What visits have in common; see visit.h. */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "backend/visit.h"
+
+void visit_enter(struct visit *visit, struct backend_failure *failure)
+{
+	*failure = (struct backend_failure){ 0 };
+	visit->failure = failure;
+}
+
+int visit_fail(struct visit *visit, int error, enum reason_code code, const char *format, ...)
+{
+	visit->failure->code = code;
+	va_list arguments;
+	va_start(arguments, format);
+	vsnprintf(visit->failure->sentence, sizeof visit->failure->sentence, format, arguments);
+	va_end(arguments);
+	return error;
+}
+
+int visit_fail_open(struct visit *visit, int error, const char *holders)
+{
+	switch (error) {
+	case -EACCES:
+	case -EPERM:
+		return visit_fail(visit, error, REASON_NO_PERMISSION,
+			"the worker may not open the board's USB node; check that plugflash's udev "
+			"rules are installed, then plug the board in again");
+	case -EBUSY:
+		return visit_fail(visit, error, REASON_BOARD_BUSY,
+			"another program holds the board (%s?); close it and plug the board in "
+			"again",
+			holders);
+	default:
+		return 0;
+	}
+}
+
+int visit_report(
+	struct visit *visit, enum job_phase phase, uint64_t done_bytes, uint64_t total_bytes)
+{
+	visit->phase = phase;
+	visit->done_bytes = done_bytes;
+	visit->total_bytes = total_bytes;
+	visit_on_alive(visit);
+	return visit->stop;
+}
+
+void visit_on_alive(void *context)
+{
+	struct visit *visit = context;
+	if (visit->stop < 0 || !visit->watch || !visit->watch->on_progress)
+		return;
+	int r = visit->watch->on_progress(
+		visit->watch->context, visit->phase, visit->done_bytes, visit->total_bytes);
+	if (r < 0)
+		visit->stop = r;
+}

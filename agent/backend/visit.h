@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * What every visit to a board has in common: it tells the run of the job how far it is, hears from
+ * it when to stop, and gives up with a sentence. Inside backends only.
+ */
+#include <stdint.h>
+
+#include "backend/backend.h"
+
+struct visit {
+	const struct backend_watch *watch; /* borrowed from the caller; may be NULL */
+	struct backend_failure *failure; /* of the call that is under way */
+	enum job_phase phase;
+	uint64_t done_bytes, total_bytes;
+	int stop; /* what on_progress() said, once it was negative */
+};
+
+/* A call of the backend begins: nothing has failed yet. */
+void visit_enter(struct visit *visit, struct backend_failure *failure);
+
+/* Notes why the call fails; returns `error`. */
+int visit_fail(struct visit *visit, int error, enum reason_code code, const char *format, ...)
+	_printf_(4, 5);
+
+/* The same for a node that would not be opened: 0 when `error` is none that it has a sentence for.
+ * `holders`: who may hold the board, as "picotool, a flash script". */
+int visit_fail_open(struct visit *visit, int error, const char *holders);
+
+/* How far the work is. Negative: stop here. */
+int visit_report(struct visit *visit, enum job_phase phase, uint64_t done_bytes,
+	uint64_t total_bytes) _must_check_;
+
+/* For long waits: says the same again; a stop is obeyed at the next report. `context` is the visit.
+ */
+void visit_on_alive(void *context);
