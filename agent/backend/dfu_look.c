@@ -83,7 +83,7 @@ static int find_dictionary(const struct look *look, struct program *program)
 	if (r != 0)
 		return r == -ENOMEM ? r : 0;
 	program->has_dictionary = true;
-	program->running = running_of(&klipper);
+	program->running = klipper_running(&klipper);
 	struct link_address link = link_address_find(
 		bytes, program->length, chip_from_mcu(klipper.mcu), klipper.offset);
 	program->is_linked_here = link.is_proved && link.base == program->start;
