@@ -15,6 +15,11 @@ static const char *const mode_names[_MODE_MAX] = {
 	[MODE_DFU] = "dfu",
 };
 
+static const enum chip chips_of_modes[_MODE_MAX] = {
+	[MODE_RP2040_BOOT] = CHIP_RP2040,
+	[MODE_RP2350_BOOT] = CHIP_RP2350,
+};
+
 static const char *const content_names[_CONTENT_MAX] = {
 	[CONTENT_UNKNOWN] = "unknown",
 	[CONTENT_BLANK] = "blank",
@@ -27,6 +32,15 @@ static const char *const bootloader_names[_BOOTLOADER_MAX] = {
 	[BOOTLOADER_NONE] = "none",
 	[BOOTLOADER_KATAPULT] = "katapult",
 	[BOOTLOADER_OTHER] = "other",
+};
+
+static const char *const origin_names[_CHIP_ORIGIN_MAX] = {
+	[CHIP_ORIGIN_UNSAID] = "",
+	[CHIP_FROM_DESCRIPTORS] = "descriptors",
+	[CHIP_FROM_SIGHTING] = "seen-before",
+	[CHIP_FROM_OWN_WRITE] = "own-write",
+	[CHIP_FROM_FIRMWARE] = "firmware",
+	[CHIP_FROM_POLICY] = "policy",
 };
 
 const char *mode_name(enum board_mode mode)
@@ -60,12 +74,22 @@ enum board_mode mode_of_usb_id(uint16_t vid, uint16_t pid)
 
 enum chip mode_chip(enum board_mode mode)
 {
-	static const enum chip chips[_MODE_MAX] = {
-		[MODE_RP2040_BOOT] = CHIP_RP2040,
-		[MODE_RP2350_BOOT] = CHIP_RP2350,
-	};
 	assert(mode < _MODE_MAX);
-	return chips[mode];
+	return chips_of_modes[mode];
+}
+
+bool mode_allows_chip(enum board_mode mode, enum chip chip)
+{
+	assert(mode < _MODE_MAX);
+	if (mode == MODE_DFU)
+		return chip_is_stm32(chip) || chip == CHIP_LPC1768 || chip == CHIP_LPC1769;
+	return chips_of_modes[mode] == CHIP_UNKNOWN || chips_of_modes[mode] == chip;
+}
+
+const char *chip_origin_name(enum chip_origin origin)
+{
+	assert(origin < _CHIP_ORIGIN_MAX);
+	return origin_names[origin];
 }
 
 const char *content_name(enum flash_content content)

@@ -30,6 +30,22 @@ enum board_mode mode_of_usb_id(uint16_t vid, uint16_t pid);
 /* The chip that a mode implies, before anybody has asked the board; CHIP_UNKNOWN: many have it. */
 enum chip mode_chip(enum board_mode mode);
 
+/* Could a board in this mode have the chip? Where nobody knows, it could. */
+bool mode_allows_chip(enum board_mode mode, enum chip chip);
+
+/* How it was learnt which chip a board has, where the board does not say it itself. */
+enum chip_origin {
+	CHIP_ORIGIN_UNSAID,
+	CHIP_FROM_DESCRIPTORS, /* one chip alone shows itself like this */
+	CHIP_FROM_SIGHTING, /* the board was seen a moment ago as its application */
+	CHIP_FROM_OWN_WRITE, /* the board was being written, and for this chip */
+	CHIP_FROM_FIRMWARE, /* the firmware in its flash says what it is for */
+	CHIP_FROM_POLICY,
+	_CHIP_ORIGIN_MAX,
+};
+
+const char *chip_origin_name(enum chip_origin origin); /* "seen-before"; "" for UNSAID */
+
 enum flash_content {
 	CONTENT_UNKNOWN,
 	CONTENT_BLANK, /* where an application would start there are only 0xFF bytes */
@@ -70,6 +86,7 @@ struct board_facts {
 	/* Which chips it may have, when it does not say which one; 0: `chip` is all that is known.
 	 */
 	chip_set possible_chips;
+	enum chip_origin chip_origin; /* found out by the mind; no worker says it */
 	uint32_t rom_revision; /* 0 = unknown; RP2040: 1 = B0, 2 = B1, 3 = B2 */
 	uint64_t flash_size_bytes; /* 0 = unknown */
 	enum flash_content content;

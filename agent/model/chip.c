@@ -128,6 +128,21 @@ int chip_from_name(const char *name)
 	return chip == CHIP_UNKNOWN ? -EINVAL : chip;
 }
 
+char *chip_set_text(chip_set chips)
+{
+	_cleanup_(freep) char *text = strdup("");
+	for (int chip = CHIP_UNKNOWN + 1; chip < _CHIP_MAX && text; chip++)
+		if (chips & chip_bit((enum chip)chip) &&
+			text_append(&text, "%s%s", *text ? " or " : "", names[chip]) < 0)
+			return NULL;
+	return TAKE_PTR(text);
+}
+
+enum chip chip_set_only(chip_set chips)
+{
+	return chips && !(chips & (chips - 1)) ? (enum chip)__builtin_ctzll(chips) : CHIP_UNKNOWN;
+}
+
 /* What Klipper appends to the name of an STM32 says how much flash the part has: "xe", "x6". */
 static bool is_part_suffix(const char *text)
 {

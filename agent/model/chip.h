@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/cleanup.h"
+
 /* The history keeps names, the wire numbers between programs of one build: the order is free. */
 enum chip {
 	CHIP_UNKNOWN,
@@ -59,6 +61,12 @@ static inline chip_set chip_bit(enum chip chip)
 const char *chip_name(enum chip chip); /* "rp2040" */
 const char *chip_article(enum chip chip); /* "a" or "an", as the name is spoken */
 int chip_from_name(const char *name); /* enum chip or -EINVAL; "unknown" is no name */
+
+/* "stm32f427 or stm32f429", a new string; "" for no chip; NULL when memory is short. */
+char *chip_set_text(chip_set chips) _must_check_;
+
+/* The only chip of the set, or CHIP_UNKNOWN. */
+enum chip chip_set_only(chip_set chips);
 
 /* The chip that Klipper's MCU text means ("stm32f446xx"), CHIP_UNKNOWN: none of those we know. */
 enum chip chip_from_mcu(const char *mcu);

@@ -27,13 +27,7 @@ static char *board_chip_text(const struct board_facts *facts)
 {
 	if (facts->chip != CHIP_UNKNOWN)
 		return text_format("%s %s", chip_article(facts->chip), chip_name(facts->chip));
-	_cleanup_(freep) char *names = NULL;
-	for (int chip = CHIP_UNKNOWN + 1; chip < _CHIP_MAX; chip++)
-		if (facts->possible_chips & chip_bit((enum chip)chip) &&
-			text_append(&names, "%s%s", names ? " or " : "",
-				chip_name((enum chip)chip)) < 0)
-			return NULL;
-	return TAKE_PTR(names);
+	return chip_set_text(facts->possible_chips);
 }
 
 static int refuse_chip(const struct trial *trial)
@@ -41,9 +35,7 @@ static int refuse_chip(const struct trial *trial)
 	const struct image_facts *says = trial->says;
 	_cleanup_(freep) char *board = board_chip_text(trial->facts);
 	if (!board)
-		return reasons_add(trial->reasons, REASON_WRONG_CHIP,
-			"the image is for another chip than the board's: use the image that was "
-			"built for this board");
+		return -ENOMEM;
 	if (says->chip_sign == CHIP_SIGN_FORMAT)
 		return reasons_add(trial->reasons, REASON_WRONG_CHIP,
 			"the image is a program for Linux, and the board is %s: use the image that "
@@ -102,8 +94,10 @@ static int judge_unknown_board(const struct trial *trial)
 	_cleanup_(freep) char *board = board_chip_text(trial->facts);
 	return reasons_add(trial->reasons, REASON_CHIP_AMBIGUOUS,
 		"the board may be %s, and nothing tells which, so nothing proves that the image "
-		"fits: state its chip in the policy",
-		board ? board : "one of several chips");
+		"fits: state the one that it has, as chip = \"%s\"; in flash = { } of the rule or "
+		"in the board's entry in boards = ( )",
+		board ? board : "one of several chips",
+		trial->says->chip != CHIP_UNKNOWN ? chip_name(trial->says->chip) : "…");
 }
 
 /* ---- what the image is, whatever the chip ------------------------------------------------ */

@@ -22,7 +22,6 @@ struct scene {
 	const uint8_t *head;
 	struct board_facts board;
 	struct terms terms;
-	struct klipper running;
 };
 
 static const uint32_t gaps[] = { 0, 0x800, 0x1000, 0x2000, 0x4000, 0x8000, 0x10000, 0x20000 };
@@ -83,11 +82,11 @@ static void choose_terms(struct scene *scene)
 		terms->expected.version = version;
 	if (!(head[7] & 8))
 		return;
-	scene->running = (struct klipper){ .version = before,
+	const struct klipper ran = { .version = before,
 		.can_bitrate = 1000000,
 		.clock_hz = 64000000,
 		.transport = (enum transport)((head[7] >> 4) % _TRANSPORT_MAX) };
-	scene->board.running = &scene->running;
+	scene->board.running = running_of(&ran);
 }
 
 /* In one piece, or in two that are apart. */

@@ -163,6 +163,20 @@ static void a_set_holds_every_chip(void **unused)
 	}
 }
 
+static void a_set_is_read_aloud_in_the_order_of_the_chips(void **unused)
+{
+	(void)unused;
+	chip_set both = chip_bit(CHIP_STM32F429) | chip_bit(CHIP_STM32F407);
+	_cleanup_(freep) char *none = chip_set_text(0), *one = chip_set_text(chip_bit(CHIP_RP2040)),
+			      *two = chip_set_text(both);
+	assert_string_equal(none, "");
+	assert_string_equal(one, "rp2040");
+	assert_string_equal(two, "stm32f407 or stm32f429");
+	assert_int_equal(chip_set_only(0), CHIP_UNKNOWN);
+	assert_int_equal(chip_set_only(both), CHIP_UNKNOWN);
+	assert_int_equal(chip_set_only(chip_bit(CHIP_STM32L431)), CHIP_STM32L431);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -174,6 +188,7 @@ int main(void)
 		cmocka_unit_test(katapult_has_its_stack_in_the_other_ram_of_an_h7),
 		cmocka_unit_test(a_stack_outside_its_ram_is_not),
 		cmocka_unit_test(a_set_holds_every_chip),
+		cmocka_unit_test(a_set_is_read_aloud_in_the_order_of_the_chips),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

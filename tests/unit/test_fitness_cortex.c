@@ -102,9 +102,9 @@ static void of_several_possible_chips_one_must_be_stated(void **unused)
 	board.chip = CHIP_UNKNOWN;
 	board.possible_chips = chip_bit(CHIP_STM32G0B1) | chip_bit(CHIP_STM32G071);
 	expect_turned_down(klipper_at(ARM_8K), &board, NULL, REASON_CHIP_AMBIGUOUS,
-		"may be stm32g071 or stm32g0b1", "state its chip in the policy");
+		"may be stm32g071 or stm32g0b1", "state the one that it has");
 	expect_turned_down(plain_at(ARM_8K), &board, NULL, REASON_CHIP_AMBIGUOUS,
-		"may be stm32g071 or stm32g0b1", "state its chip in the policy");
+		"may be stm32g071 or stm32g0b1", "state the one that it has");
 	/* One that it cannot have is wrong, whichever of them it has. */
 	expect_turned_down(klipper_as(FORMAT_BIN, "stm32f429xx", ARM_8K), &board, NULL,
 		REASON_WRONG_CHIP, "for the MCU \"stm32f429xx\"",

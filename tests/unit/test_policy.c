@@ -217,6 +217,8 @@ static void shared_serials_are_known(void **state)
 	(void)state;
 	assert_true(policy_serial_is_shared("E0C9125B0D9B"));
 	assert_true(policy_serial_is_shared("e0c9125b0d9b"));
+	assert_true(policy_serial_is_shared("STM32FxSTM32"));
+	assert_true(policy_serial_is_shared("200364500000"));
 	assert_false(policy_serial_is_shared("504450610847861C"));
 }
 

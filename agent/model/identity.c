@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: MIT */
+/* Completing what is known of a board; see identity.h. The strongest clue comes first, and what its
+ * descriptors exclude no clue brings back. */
+#include <ctype.h>
+
+#include "base/text.h"
+#include "model/identity.h"
+#include "model/policy.h"
+#include "model/stm32_serial.h"
+
+static bool is_possible(const struct board_facts *facts, enum chip chip)
+{
+	return chip != CHIP_UNKNOWN && facts->possible_chips & chip_bit(chip);
+}
+
+static void take_chip(struct board_facts *facts, enum chip chip, enum chip_origin origin)
+{
+	if (facts->chip != CHIP_UNKNOWN)
+		return;
+	facts->chip = chip;
+	facts->chip_origin = origin;
+}
+
+static void take_unique_id(struct board_facts *facts, const char *id)
+{
+	if (*facts->unique_id)
+		return;
+	text_copy_plain(facts->unique_id, sizeof(facts->unique_id), id);
+	for (char *digit = facts->unique_id; *digit; digit++)
+		*digit = (char)toupper((unsigned char)*digit);
+}
+
+/* ---- seen a moment ago ------------------------------------------------------------------- */
+
+/* Only these two tell of their chip: by its name and by its whole id. */
+static bool is_klipper_or_katapult(const struct sighting *sighting)
+{
+	return sighting->vid == 0x1d50 && (sighting->pid == 0x614e || sighting->pid == 0x6177);
+}
+
+/* A hand may have put another board into the socket in between: its serial would give it away. */
+static bool is_same_board(const struct sighting *sighting, const struct device *device)
+{
+	if (!stm32_serial_is_unique_id(sighting->serial))
+		return false;
+	return stm32_serial_is_shared(device->serial) ||
+	       stm32_serial_compare(sighting->serial, device->serial) == STM32_AGREES;
+}
+
+static void take_sighting(
+	struct board_facts *facts, const struct device *device, const struct sighting *sighting)
+{
+	enum chip chip = chip_from_mcu(sighting->product);
+	if (!is_klipper_or_katapult(sighting) || !is_possible(facts, chip) ||
+		!is_same_board(sighting, device))
+		return;
+	take_chip(facts, chip, CHIP_FROM_SIGHTING);
+	take_unique_id(facts, sighting->serial);
+}
+
+/* ---- written by us ----------------------------------------------------------------------- */
+
+bool identity_is_own_write(const struct own_write *write, const struct device *device,
+	const struct board_facts *facts)
+{
+	if (write->mode != device->mode || !text_equal(write->boot_serial, device->serial) ||
+		!is_possible(facts, write->chip))
+		return false;
+	bool names_one = *device->serial && !policy_serial_is_shared(device->serial);
+	return names_one || facts->content != CONTENT_BOOTABLE;
+}
+
+static void take_own_write(
+	struct board_facts *facts, const struct device *device, const struct own_write *write)
+{
+	if (!identity_is_own_write(write, device, facts))
+		return;
+	take_chip(facts, write->chip, CHIP_FROM_OWN_WRITE);
+	take_unique_id(facts, write->unique_id);
+}
+
+/* ---- what it runs ------------------------------------------------------------------------ */
+
+/* What the firmware says contradicts what was seen: then one of the two is about another board, and
+ * neither is believed. */
+static void take_firmware(struct board_facts *facts)
+{
+	enum chip chip = chip_from_mcu(facts->running.mcu);
+	if (!is_possible(facts, chip))
+		return;
+	take_chip(facts, chip, CHIP_FROM_FIRMWARE);
+	if (facts->chip != chip && facts->chip_origin == CHIP_FROM_SIGHTING) {
+		facts->chip = CHIP_UNKNOWN;
+		facts->chip_origin = CHIP_ORIGIN_UNSAID;
+	}
+}
+
+void identity_complete(struct board_facts *facts, const struct device *device,
+	const struct identity_clues *clues)
+{
+	if (device->mode != MODE_DFU)
+		return;
+	if (facts->chip != CHIP_UNKNOWN)
+		facts->possible_chips |= chip_bit(facts->chip);
+	facts->chip = chip_set_only(facts->possible_chips);
+	facts->chip_origin =
+		facts->chip == CHIP_UNKNOWN ? CHIP_ORIGIN_UNSAID : CHIP_FROM_DESCRIPTORS;
+	if (clues->sighting)
+		take_sighting(facts, device, clues->sighting);
+	if (clues->own_write)
+		take_own_write(facts, device, clues->own_write);
+	take_firmware(facts);
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * Which chip has a board that does not say it? A board in DFU shows a dozen signs, and several chips
+ * show the same ones. What else is known completes them: what was seen on its socket a moment ago,
+ * what we were writing to it, what its firmware says of itself. What the policy states comes later
+ * (daemon/judge.c): it fills a gap, and is held against all of this.
+ */
+#include "model/board.h"
+#include "model/device.h"
+
+#define SIGHTING_TEXT 64
+
+/* The application that left a socket just before this board came to it. */
+struct sighting {
+	uint16_t vid;
+	uint16_t pid;
+	char serial[SIGHTING_TEXT];
+	char product[SIGHTING_TEXT];
+};
+
+/* A write of ours that was begun on this socket and not proved, and what was known then. */
+struct own_write {
+	enum board_mode mode;
+	const char *boot_serial; /* that the board showed */
+	enum chip chip; /* that it was decided to have */
+	const char *unique_id; /* "" = unknown */
+};
+
+/* Each NULL when there is none. */
+struct identity_clues {
+	const struct sighting *sighting;
+	const struct own_write *own_write;
+};
+
+/* Completes what a probe saw, for boards in DFU; others say their chip themselves. */
+void identity_complete(struct board_facts *facts, const struct device *device,
+	const struct identity_clues *clues);
+
+/* Is it the board that was being written? By the serial of its boot ROM; where many show the same,
+ * only while nothing that starts is in its flash, as a broken-off write leaves it. */
+bool identity_is_own_write(const struct own_write *write, const struct device *device,
+	const struct board_facts *facts);

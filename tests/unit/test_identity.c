@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: MIT */
+/* Stories about boards in DFU that do not say which chip they have, and what tells it. */
+#include "unit/expect.h"
+
+#include "model/identity.h"
+
+#define ID          "2B0007000C50425539393020"
+#define BOOT_SERIAL "203739645542"
+#define OTHER_ID    "27000E000551343438333339"
+
+#define F401 CHIP_STM32F401
+#define F446 CHIP_STM32F446
+
+static const struct sighting klipper = { 0x1d50, 0x614e, ID, "stm32f446xx" };
+static const struct own_write write_of_f446 = { MODE_DFU, BOOT_SERIAL, CHIP_STM32F446, ID };
+
+static struct device board_showing(const char *serial)
+{
+	return (struct device){
+		.place = (char *)"pci-0000:00:14.0-usb-0:2",
+		.serial = (char *)serial,
+		.mode = MODE_DFU,
+	};
+}
+
+static struct board_facts one_of(chip_set chips)
+{
+	return (struct board_facts){ .possible_chips = chips, .content = CONTENT_BOOTABLE };
+}
+
+static struct board_facts f401_or_f446(void)
+{
+	return one_of(chip_bit(F401) | chip_bit(F446));
+}
+
+static struct board_facts running(struct board_facts facts, const char *mcu)
+{
+	facts.running.is_known = true;
+	strcpy(facts.running.mcu, mcu);
+	return facts;
+}
+
+static struct board_facts completed(struct board_facts facts, const char *serial,
+	const struct sighting *sighting, const struct own_write *own_write)
+{
+	struct device device = board_showing(serial);
+	const struct identity_clues clues = { sighting, own_write };
+	identity_complete(&facts, &device, &clues);
+	return facts;
+}
+
+static void expect_chip(struct board_facts facts, enum chip chip, enum chip_origin origin)
+{
+	assert_string_equal(chip_name(facts.chip), chip_name(chip));
+	assert_int_equal(facts.chip_origin, origin);
+}
+
+static void expect_unknown(struct board_facts facts)
+{
+	expect_chip(facts, CHIP_UNKNOWN, CHIP_ORIGIN_UNSAID);
+	assert_string_equal(facts.unique_id, "");
+}
+
+static void without_a_clue_nobody_can_tell(void **unused)
+{
+	(void)unused;
+	expect_unknown(completed(f401_or_f446(), BOOT_SERIAL, NULL, NULL));
+	expect_unknown(completed(one_of(0), BOOT_SERIAL, &klipper, &write_of_f446));
+}
+
+static void a_chip_that_looks_like_no_other_is_known(void **unused)
+{
+	(void)unused;
+	struct board_facts facts = one_of(chip_bit(CHIP_STM32G0B1));
+	expect_chip(completed(facts, "", NULL, NULL), CHIP_STM32G0B1, CHIP_FROM_DESCRIPTORS);
+	/* Whatever it runs: that may be the mistake. */
+	facts = running(facts, "stm32f446xx");
+	expect_chip(completed(facts, "", NULL, NULL), CHIP_STM32G0B1, CHIP_FROM_DESCRIPTORS);
+}
+
+/* ---- seen a moment ago ------------------------------------------------------------------- */
+
+static void the_application_that_just_left_is_this_board(void **unused)
+{
+	(void)unused;
+	struct board_facts facts = completed(f401_or_f446(), BOOT_SERIAL, &klipper, NULL);
+	expect_chip(facts, F446, CHIP_FROM_SIGHTING);
+	assert_string_equal(facts.unique_id, ID);
+	const struct sighting katapult = { 0x1d50, 0x6177, "2b0007000c50425539393020",
+		"stm32f446xx" };
+	facts = completed(f401_or_f446(), BOOT_SERIAL, &katapult, NULL);
+	assert_string_equal(facts.unique_id, ID);
+}
+
+static void it_also_names_a_board_whose_chip_is_known(void **unused)
+{
+	(void)unused;
+	struct board_facts facts = completed(one_of(chip_bit(F446)), BOOT_SERIAL, &klipper, NULL);
+	expect_chip(facts, F446, CHIP_FROM_DESCRIPTORS);
+	assert_string_equal(facts.unique_id, ID);
+}
+
+static void the_serial_of_another_board_means_that_a_hand_was_quicker(void **unused)
+{
+	(void)unused;
+	expect_unknown(completed(f401_or_f446(), "3941335F3434", &klipper, NULL));
+	expect_unknown(completed(f401_or_f446(), "", &klipper, NULL));
+}
+
+static void a_serial_that_all_show_takes_nothing_from_what_was_seen(void **unused)
+{
+	(void)unused;
+	expect_chip(completed(f401_or_f446(), "STM32FxSTM32", &klipper, NULL), F446,
+		CHIP_FROM_SIGHTING);
+}
+
+static void what_is_not_klipper_tells_of_no_chip(void **unused)
+{
+	(void)unused;
+	static const struct sighting strangers[] = {
+		{ 0x1d50, 0x614f, ID, "stm32f446xx" },
+		{ 0x0483, 0x5740, ID, "stm32f446xx" },
+		{ 0x1d50, 0x614e, "12345", "stm32f446xx" },
+		{ 0x1d50, 0x614e, ID, "stm32g0b1xx" },
+		{ 0x1d50, 0x614e, ID, "Klipper" },
+	};
+	for (size_t i = 0; i < ELEMENTSOF(strangers); i++)
+		expect_unknown(completed(f401_or_f446(), BOOT_SERIAL, &strangers[i], NULL));
+}
+
+/* ---- written by us ----------------------------------------------------------------------- */
+
+static void a_board_that_was_being_written_has_the_chip_that_was_decided(void **unused)
+{
+	(void)unused;
+	struct board_facts facts = f401_or_f446();
+	facts.content = CONTENT_UNBOOTABLE;
+	facts = completed(facts, BOOT_SERIAL, NULL, &write_of_f446);
+	expect_chip(facts, F446, CHIP_FROM_OWN_WRITE);
+	assert_string_equal(facts.unique_id, ID);
+}
+
+static void a_write_of_another_board_says_nothing(void **unused)
+{
+	(void)unused;
+	expect_unknown(completed(f401_or_f446(), "3941335F3434", NULL, &write_of_f446));
+	struct own_write other = write_of_f446;
+	other.chip = CHIP_STM32F429;
+	expect_unknown(completed(f401_or_f446(), BOOT_SERIAL, NULL, &other));
+	other = write_of_f446;
+	other.mode = MODE_RP2040_BOOT;
+	expect_unknown(completed(f401_or_f446(), BOOT_SERIAL, NULL, &other));
+}
+
+static void where_many_show_one_serial_it_is_the_one_that_would_not_start(void **unused)
+{
+	(void)unused;
+	static const struct own_write shared = { MODE_DFU, "STM32FxSTM32", CHIP_STM32F446, "" };
+	struct board_facts facts = f401_or_f446();
+	expect_unknown(completed(facts, "STM32FxSTM32", NULL, &shared));
+	facts.content = CONTENT_BLANK;
+	expect_chip(completed(facts, "STM32FxSTM32", NULL, &shared), F446, CHIP_FROM_OWN_WRITE);
+}
+
+/* ---- what it runs ------------------------------------------------------------------------ */
+
+static void the_firmware_in_flash_decides_between_several(void **unused)
+{
+	(void)unused;
+	struct board_facts facts = running(f401_or_f446(), "stm32f446xx");
+	expect_chip(completed(facts, BOOT_SERIAL, NULL, NULL), F446, CHIP_FROM_FIRMWARE);
+	expect_unknown(completed(running(f401_or_f446(), "stm32f407xx"), "", NULL, NULL));
+	expect_unknown(completed(running(f401_or_f446(), "nonsense"), "", NULL, NULL));
+}
+
+static void firmware_of_another_chip_than_the_one_that_was_seen_leaves_it_open(void **unused)
+{
+	(void)unused;
+	struct board_facts facts = running(f401_or_f446(), "stm32f401xc");
+	expect_chip(completed(facts, BOOT_SERIAL, &klipper, NULL), CHIP_UNKNOWN,
+		CHIP_ORIGIN_UNSAID);
+}
+
+/* ---- others ------------------------------------------------------------------------------ */
+
+static void a_board_that_says_its_chip_is_left_as_it_is(void **unused)
+{
+	(void)unused;
+	struct board_facts facts = { .chip = CHIP_RP2040, .unique_id = "E66058388348892B" };
+	struct device device = board_showing(BOOT_SERIAL);
+	const struct identity_clues clues = { &klipper, &write_of_f446 };
+	device.mode = MODE_RP2040_BOOT;
+	identity_complete(&facts, &device, &clues);
+	expect_chip(facts, CHIP_RP2040, CHIP_ORIGIN_UNSAID);
+	assert_string_equal(facts.unique_id, "E66058388348892B");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(without_a_clue_nobody_can_tell),
+		cmocka_unit_test(a_chip_that_looks_like_no_other_is_known),
+		cmocka_unit_test(the_application_that_just_left_is_this_board),
+		cmocka_unit_test(it_also_names_a_board_whose_chip_is_known),
+		cmocka_unit_test(the_serial_of_another_board_means_that_a_hand_was_quicker),
+		cmocka_unit_test(a_serial_that_all_show_takes_nothing_from_what_was_seen),
+		cmocka_unit_test(what_is_not_klipper_tells_of_no_chip),
+		cmocka_unit_test(a_board_that_was_being_written_has_the_chip_that_was_decided),
+		cmocka_unit_test(a_write_of_another_board_says_nothing),
+		cmocka_unit_test(where_many_show_one_serial_it_is_the_one_that_would_not_start),
+		cmocka_unit_test(the_firmware_in_flash_decides_between_several),
+		cmocka_unit_test(
+			firmware_of_another_chip_than_the_one_that_was_seen_leaves_it_open),
+		cmocka_unit_test(a_board_that_says_its_chip_is_left_as_it_is),
+	};
+	return cmocka_run_group_tests_name("identity", tests, NULL, NULL);
+}
