@@ -134,8 +134,7 @@ static int open_dfu(const struct usb_address *address, const struct backend_watc
 /* ---- looking ----------------------------------------------------------------------------- */
 
 /* A string that cannot be had is an empty one. */
-static int read_text(
-	struct backend_session *session, uint8_t index, char ret[DFUSE_TEXT_BYTES])
+static int read_text(struct backend_session *session, uint8_t index, char ret[DFUSE_TEXT_BYTES])
 {
 	uint8_t descriptor[STRING_BYTES];
 	ret[0] = '\0';
@@ -183,8 +182,7 @@ static void put_memory(const struct backend_session *session, struct board_facts
 {
 	const struct dfu_flash *flash = &session->flash;
 	facts->flash_size_bytes = flash->size_bytes;
-	facts->writable[0] =
-		(struct chip_range){ flash->start, flash->start + flash->size_bytes };
+	facts->writable[0] = (struct chip_range){ flash->start, flash->start + flash->size_bytes };
 	facts->writable_count = 1;
 }
 

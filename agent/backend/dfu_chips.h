@@ -2,8 +2,8 @@
 #pragma once
 /*
  * Which chips show themselves like this? DFU has no chip id: the ROMs of a dozen chips differ in
- * their generation, in the strings of their memories and in the geometry of their flash, and some of
- * them in nothing at all. And the few loaders of plain DFU 1.1, which are known by their USB id.
+ * their generation, in the strings of their memories and in the geometry of their flash, and some
+ * of them in nothing at all. And the few loaders of plain DFU 1.1, which are known by their USB id.
  */
 #include <stddef.h>
 #include <stdint.h>

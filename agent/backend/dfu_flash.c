@@ -2,9 +2,9 @@
 /*
  * Flash over DfuSe; see dfu_flash.h.
  *
- * One Set Address serves a whole run of blocks: block 2 lies at the address, the next ones behind it
- * (UM0424). Every block has the full transfer size, because ROMs differ in whether the number counts
- * in transfer sizes or in lengths of the request; memory is a whole number of them.
+ * One Set Address serves a whole run of blocks: block 2 lies at the address, the next ones behind
+ * it (UM0424). Every block has the full transfer size, because ROMs differ in whether the number
+ * counts in transfer sizes or in lengths of the request; memory is a whole number of them.
  */
 #include <assert.h>
 #include <errno.h>

@@ -31,7 +31,6 @@ struct look {
 /* What seems to be a program. */
 struct program {
 	uint32_t start, length; /* as far as it was read */
-	bool has_dictionary;
 	struct running running;
 	bool is_linked_here; /* and it was proved to be built for this place */
 };
@@ -82,7 +81,6 @@ static int find_dictionary(const struct look *look, struct program *program)
 	int r = klipper_find(bytes, program->length, &klipper);
 	if (r != 0)
 		return r == -ENOMEM ? r : 0;
-	program->has_dictionary = true;
 	program->running = klipper_running(&klipper);
 	struct link_address link = link_address_find(
 		bytes, program->length, chip_from_mcu(klipper.mcu), klipper.offset);
@@ -90,20 +88,22 @@ static int find_dictionary(const struct look *look, struct program *program)
 	return 0;
 }
 
-/* Reads on from a vector table to the dictionary, or to where the program seems to end. */
+/* Reads on from a vector table until it is proved whose it is, or to where the program seems to
+ * end.
+ */
 static int read_program(const struct look *look, uint32_t start, struct program *ret)
 {
 	struct program program = { .start = start };
 	uint32_t most = readable_bytes(look->flash, start, PROGRAM_MOST_BYTES);
-	while (program.length < most && !program.has_dictionary) {
+	while (program.length < most && !program.is_linked_here) {
 		uint32_t stride = most - program.length;
 		if (stride > STRIDE_BYTES)
 			stride = STRIDE_BYTES;
 		int r = dfu_flash_read(look->flash, start + program.length, stride);
 		if (r < 0)
 			return r;
-		bool is_end = dfu_is_blank(
-			dfu_flash_at(look->flash, start + program.length), stride);
+		bool is_end =
+			dfu_is_blank(dfu_flash_at(look->flash, start + program.length), stride);
 		program.length += stride;
 		r = is_end ? 0 : find_dictionary(look, &program);
 		if (r < 0)

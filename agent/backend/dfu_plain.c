@@ -30,12 +30,11 @@ static int read_blocks(struct plain *plain, uint64_t done_bytes, enum job_phase 
 	uint16_t block_bytes = wire->function.transfer_bytes;
 	int r = wire->state == DFU_IDLE ? 0 : dfu_abort(wire);
 	for (uint32_t at = 0; r == 0 && at < plain->length; at += block_bytes) {
-		r = dfu_upload(
-			wire, (uint16_t)(at / block_bytes), plain->there + at, block_bytes);
+		r = dfu_upload(wire, (uint16_t)(at / block_bytes), plain->there + at, block_bytes);
 		plain->tally.bytes_read += block_bytes;
 		if (r == 0)
-			r = dfu_safe_point(plain->session, phase, done_bytes + at,
-				done_bytes + plain->length);
+			r = dfu_safe_point(
+				plain->session, phase, done_bytes + at, done_bytes + plain->length);
 	}
 	return r < 0 ? r : dfu_abort(wire);
 }

@@ -36,8 +36,8 @@ static int add_unit(struct dfu_plan *plan, const struct dfu_unit *unit)
 	return 0;
 }
 
-static int add_units(struct dfu_plan *plan, const struct dfuse_layout *layout,
-	uint32_t flash_start, const struct image_segment *segment)
+static int add_units(struct dfu_plan *plan, const struct dfuse_layout *layout, uint32_t flash_start,
+	const struct image_segment *segment)
 {
 	uint64_t at = segment->address, end = at + segment->length;
 	if (plan->count > 0) {
@@ -75,8 +75,8 @@ static int give_memory(struct dfu_plan *plan)
 	return 0;
 }
 
-int dfu_plan_new(const struct image *image, const struct dfuse_layout *layout,
-	uint32_t flash_start, uint16_t block_bytes, struct dfu_plan **ret)
+int dfu_plan_new(const struct image *image, const struct dfuse_layout *layout, uint32_t flash_start,
+	uint16_t block_bytes, struct dfu_plan **ret)
 {
 	_cleanup_(dfu_plan_freep) struct dfu_plan *plan = calloc(1, sizeof(*plan));
 	if (!plan)
@@ -164,7 +164,8 @@ void dfu_plan_learn(struct dfu_plan *plan, size_t index, const uint8_t *there)
 	assert(!plan->is_settled);
 	struct dfu_unit *unit = &plan->units[index];
 	memcpy(unit->before, there, unit->length);
-	/* What the image leaves out over blank bytes: where that differs, something must survive. */
+	/* What the image leaves out over blank bytes: where that differs, something must survive.
+	 */
 	memset(unit->wanted, 0xff, unit->length);
 	image_copy(plan->image, unit->address, unit->length, unit->wanted);
 	_cleanup_(freep) uint8_t *blank_around = malloc(unit->length);
@@ -223,8 +224,7 @@ size_t dfu_plan_count(const struct dfu_plan *plan, enum dfu_unit_state state)
 
 static bool needs_work(const struct dfu_unit *unit)
 {
-	return unit->state == UNIT_FILL || unit->state == UNIT_ERASE ||
-	       unit->state == UNIT_UNKNOWN;
+	return unit->state == UNIT_FILL || unit->state == UNIT_ERASE || unit->state == UNIT_UNKNOWN;
 }
 
 bool dfu_plan_next_batch(const struct dfu_plan *plan, struct dfu_batch *ret)
@@ -238,8 +238,7 @@ bool dfu_plan_next_batch(const struct dfu_plan *plan, struct dfu_batch *ret)
 	for (size_t i = batch.index; i < plan->count; i++) {
 		const struct dfu_unit *unit = &plan->units[i];
 		bool is_next = needs_work(unit) && unit->address == batch.address + batch.length;
-		if (!is_next ||
-			(batch.count > 0 && batch.length + unit->length > DFU_BATCH_BYTES))
+		if (!is_next || (batch.count > 0 && batch.length + unit->length > DFU_BATCH_BYTES))
 			break;
 		batch.length += unit->length;
 		batch.count++;
@@ -287,7 +286,8 @@ static void describe_units(const struct dfu_plan *plan, char *text, size_t capac
 	}
 }
 
-/* Whatever is not blank in what a unit shall hold, and is not there already when it is not erased. */
+/* Whatever is not blank in what a unit shall hold, and is not there already when it is not erased.
+ */
 static uint64_t bytes_to_write(const struct dfu_plan *plan, const struct dfu_unit *unit)
 {
 	uint64_t sum = 0;

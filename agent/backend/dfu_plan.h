@@ -56,8 +56,8 @@ struct dfu_batch {
 
 /* Plans for `image`; blocks count from `flash_start`. 0; -EINVAL when some of it lies in no unit;
  * -ENOMEM. */
-int dfu_plan_new(const struct image *image, const struct dfuse_layout *layout,
-	uint32_t flash_start, uint16_t block_bytes, struct dfu_plan **ret) _must_check_;
+int dfu_plan_new(const struct image *image, const struct dfuse_layout *layout, uint32_t flash_start,
+	uint16_t block_bytes, struct dfu_plan **ret) _must_check_;
 struct dfu_plan *dfu_plan_free(struct dfu_plan *plan);
 DEFINE_CLEANUP(struct dfu_plan *, dfu_plan_free)
 
@@ -72,7 +72,8 @@ bool dfu_plan_is_there(struct dfu_plan *plan, size_t index, const uint8_t *there
 /* Learns what a unit holds, before anything is done; what lies around the image is adopted. */
 void dfu_plan_learn(struct dfu_plan *plan, size_t index, const uint8_t *there);
 
-/* All that is not identical is known, and if anything is not, so is the first unit. With `force` every unit is written anew. True: there is something to do. */
+/* All that is not identical is known, and if anything is not, so is the first unit. With `force`
+ * every unit is written anew. True: there is something to do. */
 bool dfu_plan_settle(struct dfu_plan *plan, bool force);
 
 /* What is to be done, for people; only before anything is done. */

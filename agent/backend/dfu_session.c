@@ -64,7 +64,8 @@ int dfu_fail_wire(struct backend_session *session, int error, const char *doing)
 			doing, dfu_consequence(session));
 	case -ENOMEM:
 		return visit_fail(visit, error, REASON_INTERNAL,
-			"there was not enough memory while %s; %s", doing, dfu_consequence(session));
+			"there was not enough memory while %s; %s", doing,
+			dfu_consequence(session));
 	case -EREMOTEIO:
 		return fail_remote(session, doing);
 	default:
@@ -91,8 +92,7 @@ int dfu_on_step(void *context, uint32_t bytes)
 {
 	struct backend_session *session = context;
 	const struct visit *visit = &session->visit;
-	return dfu_safe_point(
-		session, visit->phase, visit->done_bytes + bytes, visit->total_bytes);
+	return dfu_safe_point(session, visit->phase, visit->done_bytes + bytes, visit->total_bytes);
 }
 
 /* A device that does not come to itself by talking may do so by a reset of its port, which takes

@@ -2,10 +2,11 @@
 /*
  * Speaking DFU; see dfu_wire.h.
  *
- * A block that was sent is only kept; the first GETSTATUS starts the work and answers dfuDNBUSY with
- * a time to wait that has little to do with how long it takes (104 ms for less than one, 100 ms for
- * four seconds). So the time is not obeyed: we ask again at once. Most ROMs then answer when they are
- * done, some answer dfuDNBUSY again, and a few stall; for those the times are obeyed from then on.
+ * A block that was sent is only kept; the first GETSTATUS starts the work and answers dfuDNBUSY
+ * with a time to wait that has little to do with how long it takes (104 ms for less than one, 100
+ * ms for four seconds). So the time is not obeyed: we ask again at once. Most ROMs then answer when
+ * they are done, some answer dfuDNBUSY again, and a few stall; for those the times are obeyed from
+ * then on.
  */
 #include <errno.h>
 #include <string.h>
@@ -37,8 +38,8 @@ enum {
 #define EAGER_ASKS     4
 #define WAIT_SHARE     16
 #define WAIT_MOST_MSEC 100
-/* An H743's ROM stays busy for ever after it has erased in its second bank, which takes four seconds
- * at most; two CLRSTATUS set it free (betaflight-configurator #1861). */
+/* An H743's ROM stays busy for ever after it has erased in its second bank, which takes four
+ * seconds at most; two CLRSTATUS set it free (betaflight-configurator #1861). */
 #define WEDGED_MSEC 6000
 /* Nothing that takes part in a flash needs a longer rest. */
 #define POLL_MOST_MSEC 10000

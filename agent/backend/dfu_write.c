@@ -2,12 +2,13 @@
 /*
  * Writing an image; see dfu_write.h.
  *
- * The order is the safety. The unit with the vector table is erased before anything else is touched,
- * and that it is blank is looked at, because a ROM acknowledges erases that did nothing (a protected
- * sector, AN2662). Then everything is written and read back; the block with the vector table, without
- * which the chip or its boot loader starts nothing, comes last. Whatever fails, the plan still knows
- * what is proved, and the same steps run again over the rest. One thing is beyond help: what lies
- * beside the image in the units of one batch is in our memory alone between erase and write.
+ * The order is the safety. The unit with the vector table is erased before anything else is
+ * touched, and that it is blank is looked at, because a ROM acknowledges erases that did nothing (a
+ * protected sector, AN2662). Then everything is written and read back; the block with the vector
+ * table, without which the chip or its boot loader starts nothing, comes last. Whatever fails, the
+ * plan still knows what is proved, and the same steps run again over the rest. One thing is beyond
+ * help: what lies beside the image in the units of one batch is in our memory alone between erase
+ * and write.
  */
 #include <assert.h>
 #include <errno.h>
@@ -184,8 +185,9 @@ static int vectors_are_blank(struct writing *writing)
 {
 	const struct dfu_plan *plan = writing->plan;
 	int r = dfu_flash_read(writing->flash, plan->vector_block, plan->block_bytes);
-	return r < 0 ? r : dfu_is_blank(dfu_flash_at(writing->flash, plan->vector_block),
-				   plan->block_bytes);
+	return r < 0 ? r
+		     : dfu_is_blank(
+			       dfu_flash_at(writing->flash, plan->vector_block), plan->block_bytes);
 }
 
 static bool vectors_are_as_before(const struct writing *writing)
@@ -193,8 +195,7 @@ static bool vectors_are_as_before(const struct writing *writing)
 	const struct dfu_plan *plan = writing->plan;
 	const struct dfu_unit *unit = &plan->units[0];
 	return memcmp(dfu_flash_at(writing->flash, plan->vector_block),
-		       unit->before + (plan->vector_block - unit->address),
-		       plan->block_bytes) == 0;
+		       unit->before + (plan->vector_block - unit->address), plan->block_bytes) == 0;
 }
 
 /* Erases the first unit and looks at it. */
@@ -256,8 +257,7 @@ static int judge_unit(struct writing *writing, size_t index)
 	const uint8_t *there = unit_bytes(writing, index);
 	if (dfu_plan_prove(writing->plan, index, there) || ++unit->mismatches < TRIES)
 		return 0;
-	return fail_flash(
-		writing, unit->address, memcmp(there, unit->before, unit->length) == 0);
+	return fail_flash(writing, unit->address, memcmp(there, unit->before, unit->length) == 0);
 }
 
 static int write_batch(struct writing *writing, const struct dfu_batch *batch)
@@ -458,7 +458,8 @@ static void note_remark(struct backend_session *session)
 {
 	session->has_start = true;
 	session->may_start = false;
-	/* The verdict "empty" was passed when power came, and a reset does not ask again (AN2606). */
+	/* The verdict "empty" was passed when power came, and a reset does not ask again (AN2606).
+	 */
 	if (session->was_blank && dfu_has_empty_check(session->chips))
 		strcpy(session->visit.failure->sentence,
 			"this chip was blank: take all power away once, until then every reset leads "
