@@ -16,7 +16,8 @@
 #define FLASH_START   0x08000000u
 #define VERSION_DFUSE 0x011au
 /* After it was told to start its application; a bus that is busy takes its time. */
-#define LEAVES_MSEC 2000
+#define LEAVES_MSEC   2000
+#define RESTART_TRIES 2
 
 enum {
 	GET_DESCRIPTOR = 6,
@@ -173,6 +174,7 @@ static int read_looks(struct backend_session *session)
 		return 0;
 	int r = dfu_flash_init(&session->flash, &session->wire, &looks->flash, FLASH_START);
 	session->has_flash = r == 0;
+	session->flash.write_unit_bytes = dfu_write_unit(session->chips);
 	session->flash.on_step = dfu_on_step;
 	session->flash.context = session;
 	return r == -EPROTO ? 0 : r;
@@ -248,15 +250,14 @@ static int dfu_write(struct backend_session *session, const struct backend_write
  * so does a ROM that hangs on. */
 static int leave(struct backend_session *session)
 {
-	int r = 0;
 	if (!session->loader) {
-		r = dfuse_leave(&session->wire, session->start);
+		int r = dfuse_leave(&session->wire, session->start);
 		if (r == 0)
 			r = usb_pause(session->device, LEAVES_MSEC);
 		if (r < 0)
 			return r;
 	}
-	r = usb_reset(session->device);
+	int r = usb_reset(session->device);
 	return r < 0 ? r : usb_pause(session->device, LEAVES_MSEC);
 }
 
@@ -267,9 +268,12 @@ static int dfu_restart(struct backend_session *session, struct backend_failure *
 	if (!session->has_start)
 		return visit_fail(&session->visit, -EINVAL, REASON_NO_APPLICATION,
 			"there is nothing in its flash that it could start");
-	int r = session->wire.state == DFU_UPLOAD_IDLE ? dfu_abort(&session->wire) : 0;
-	if (r == 0)
-		r = leave(session);
+	int r = 0;
+	for (unsigned attempt = 0; attempt < RESTART_TRIES && r != -ENODEV; attempt++) {
+		r = dfu_recover(session);
+		if (r == 0)
+			r = leave(session);
+	}
 	session->is_restarted = r == -ENODEV;
 	if (session->is_restarted)
 		return 0;

@@ -29,6 +29,7 @@ int dfu_flash_init(struct dfu_flash *flash, struct dfu_wire *wire,
 		.start = start,
 		.size_bytes = (uint32_t)size_bytes,
 		.block_bytes = block_bytes,
+		.write_unit_bytes = 8,
 		.bytes = malloc(size_bytes),
 		.is_known = calloc(size_bytes / block_bytes, sizeof(bool)),
 	};
@@ -163,28 +164,56 @@ static bool needs_programming(struct dfu_flash *flash, uint32_t address, const u
 	       memcmp(dfu_flash_at(flash, address), data, flash->block_bytes) != 0;
 }
 
+static int program_block(struct dfu_flash *flash, uint32_t address, uint16_t number,
+	const uint8_t *data, uint16_t length)
+{
+	*known(flash, address) = false;
+	flash->bytes_written += length;
+	int r = dfu_download(flash->wire, number, data, length, DFU_LIMIT_WRITE_MSEC);
+	return r < 0 ? r : step(flash, length);
+}
+
+int dfu_flash_program_piece(
+	struct dfu_flash *flash, uint32_t address, const uint8_t *data, uint16_t length)
+{
+	int r = leave_upload(flash->wire);
+	if (r == 0)
+		r = dfuse_set_address(flash->wire, address);
+	return r < 0 ? r : program_block(flash, address, FIRST_BLOCK, data, length);
+}
+
+static uint16_t blank_at_start(const struct dfu_flash *flash, const uint8_t *data)
+{
+	uint16_t length = 0;
+	while (length < flash->block_bytes && dfu_is_blank(data + length, flash->write_unit_bytes))
+		length = (uint16_t)(length + flash->write_unit_bytes);
+	return length;
+}
+
 int dfu_flash_program(
 	struct dfu_flash *flash, uint32_t address, const uint8_t *data, uint32_t length)
 {
+	const uint16_t block_bytes = flash->block_bytes;
 	assert(dfu_flash_contains(flash, address, length));
-	assert((address - flash->start) % flash->block_bytes == 0 &&
-		length % flash->block_bytes == 0);
+	assert((address - flash->start) % block_bytes == 0 && length % block_bytes == 0);
 	int r = leave_upload(flash->wire);
 	bool is_set = false;
-	for (uint32_t at = 0; r == 0 && at < length; at += flash->block_bytes) {
+	for (uint32_t at = 0; r == 0 && at < length; at += block_bytes) {
 		if (!needs_programming(flash, address + at, data + at))
 			continue;
+		uint16_t blank = blank_at_start(flash, data + at);
+		if (blank > 0) {
+			r = dfu_flash_program_piece(flash, address + at + blank, data + at + blank,
+				(uint16_t)(block_bytes - blank));
+			is_set = false;
+			continue;
+		}
 		if (!is_set)
 			r = dfuse_set_address(flash->wire, address);
 		is_set = true;
-		if (r < 0)
-			return r;
-		*known(flash, address + at) = false;
-		flash->bytes_written += flash->block_bytes;
-		r = dfu_download(flash->wire, (uint16_t)(FIRST_BLOCK + at / flash->block_bytes),
-			data + at, flash->block_bytes, DFU_LIMIT_WRITE_MSEC);
 		if (r == 0)
-			r = step(flash, flash->block_bytes);
+			r = program_block(flash, address + at,
+				(uint16_t)(FIRST_BLOCK + at / block_bytes), data + at, block_bytes);
 	}
 	return r;
 }

@@ -18,6 +18,7 @@ struct dfu_flash {
 	uint32_t start;
 	uint32_t size_bytes; /* a multiple of block_bytes */
 	uint16_t block_bytes; /* the transfer size */
+	uint16_t write_unit_bytes; /* that the chip writes at once, and only where it is blank */
 	uint8_t *bytes; /* size_bytes */
 	bool *is_known; /* of each block */
 	uint64_t bytes_read, bytes_written;
@@ -50,8 +51,13 @@ void dfu_flash_forget(struct dfu_flash *flash, uint32_t address, uint32_t length
 /* Erases all units of a range that begins and ends with one. */
 int dfu_flash_erase(struct dfu_flash *flash, uint32_t address, uint32_t length) _must_check_;
 
+/* Programs less than a block, whole write units of it. */
+int dfu_flash_program_piece(struct dfu_flash *flash, uint32_t address, const uint8_t *data,
+	uint16_t length) _must_check_;
+
 /* Programs those blocks of `data` that are neither blank nor known to be there already; the range
- * is whole blocks. */
+ * is whole blocks. Where a block begins with blank write units they are left alone: they can still
+ * be written later. */
 int dfu_flash_program(struct dfu_flash *flash, uint32_t address, const uint8_t *data,
 	uint32_t length) _must_check_;
 

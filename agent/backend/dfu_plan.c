@@ -63,8 +63,7 @@ static int give_memory(struct dfu_plan *plan)
 	for (size_t i = 0; i < plan->count; i++)
 		total += plan->units[i].length;
 	plan->bytes = malloc(2 * total);
-	plan->vector_bytes = malloc(plan->block_bytes);
-	if (!plan->bytes || !plan->vector_bytes)
+	if (!plan->bytes)
 		return -ENOMEM;
 	uint8_t *at = plan->bytes;
 	for (size_t i = 0; i < plan->count; i++) {
@@ -76,8 +75,9 @@ static int give_memory(struct dfu_plan *plan)
 }
 
 int dfu_plan_new(const struct image *image, const struct dfuse_layout *layout, uint32_t flash_start,
-	uint16_t block_bytes, struct dfu_plan **ret)
+	uint16_t block_bytes, uint16_t write_unit_bytes, struct dfu_plan **ret)
 {
+	assert(write_unit_bytes <= DFU_HEAD_MAX);
 	_cleanup_(dfu_plan_freep) struct dfu_plan *plan = calloc(1, sizeof(*plan));
 	if (!plan)
 		return -ENOMEM;
@@ -90,8 +90,11 @@ int dfu_plan_new(const struct image *image, const struct dfuse_layout *layout, u
 		r = give_memory(plan);
 	if (r < 0)
 		return r;
-	uint32_t offset = image_start(image) - flash_start;
-	plan->vector_block = flash_start + offset / block_bytes * block_bytes;
+	plan->head = image_start(image);
+	plan->head_bytes = write_unit_bytes;
+	/* The table's own words, and nothing that is another block's. */
+	if (image->segments[0].length < write_unit_bytes || plan->head % write_unit_bytes != 0)
+		return -EINVAL;
 	*ret = TAKE_PTR(plan);
 	return 0;
 }
@@ -102,7 +105,6 @@ struct dfu_plan *dfu_plan_free(struct dfu_plan *plan)
 		return NULL;
 	free(plan->units);
 	free(plan->bytes);
-	free(plan->vector_bytes);
 	free(plan);
 	return NULL;
 }
@@ -179,11 +181,6 @@ void dfu_plan_learn(struct dfu_plan *plan, size_t index, const uint8_t *there)
 	unit->state = need_of(plan, unit, there);
 }
 
-static uint32_t vector_offset(const struct dfu_plan *plan)
-{
-	return plan->vector_block - plan->units[0].address;
-}
-
 bool dfu_plan_settle(struct dfu_plan *plan, bool force)
 {
 	assert(!plan->is_settled);
@@ -192,16 +189,15 @@ bool dfu_plan_settle(struct dfu_plan *plan, bool force)
 		plan->units[i].state = plan->units[i].was_blank ? UNIT_FILL : UNIT_ERASE;
 	if (dfu_plan_count(plan, UNIT_IDENTICAL) == plan->count)
 		return false;
-	/* As long as the table is there, the chip would start what is only half written. */
+	/* As long as the head is there, the chip would start what is only half written. */
 	struct dfu_unit *first = &plan->units[0];
-	uint8_t *vectors = first->wanted + vector_offset(plan);
-	bool is_gone = dfu_is_blank(first->before + vector_offset(plan), plan->block_bytes);
-	memcpy(plan->vector_bytes, vectors, plan->block_bytes);
-	memset(vectors, 0xff, plan->block_bytes);
-	if (!is_gone)
+	size_t offset = plan->head - first->address;
+	memcpy(plan->head_wanted, first->wanted + offset, plan->head_bytes);
+	memset(first->wanted + offset, 0xff, plan->head_bytes);
+	if (!dfu_is_blank(first->before + offset, plan->head_bytes))
 		first->state = UNIT_ERASE;
-	else if (first->state == UNIT_FILL && need_of(plan, first, first->before) == UNIT_IDENTICAL)
-		first->state = UNIT_PROVED;
+	else if (!force)
+		(void)dfu_plan_prove(plan, 0, first->before);
 	return true;
 }
 
@@ -308,7 +304,7 @@ void dfu_plan_describe(const struct dfu_plan *plan, struct job_plan *ret)
 	};
 	told.units_blank = told.units_total - told.units_identical - told.units_erased;
 	if (told.units_identical < told.units_total) {
-		told.bytes_written = plan->block_bytes; /* the vector block */
+		told.bytes_written = plan->head_bytes;
 		for (size_t i = 0; i < plan->count; i++)
 			if (plan->units[i].state != UNIT_IDENTICAL)
 				told.bytes_written += bytes_to_write(plan, &plan->units[i]);

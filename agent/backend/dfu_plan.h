@@ -6,7 +6,8 @@
  * others read.
  *
  * The image begins with its vector table, without which nothing is started. So when anything is to
- * be changed, the block with the vector table goes first and comes last.
+ * be changed, the unit with the vector table goes first, and the head of the table, stack and reset
+ * vector, comes last: as one write of the chip, so that half of it never lies there.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -18,6 +19,7 @@
 #include "model/job.h"
 
 #define DFU_BATCH_BYTES (64u << 10)
+#define DFU_HEAD_MAX    32u
 
 enum dfu_unit_state {
 	UNIT_UNKNOWN, /* nobody has looked, or not since something was done to it */
@@ -34,7 +36,7 @@ struct dfu_unit {
 	bool was_blank;
 	bool has_surroundings; /* bytes outside the image in it are programmed, and must survive */
 	unsigned mismatches; /* times that it was written and read back differently */
-	uint8_t *wanted; /* `length` bytes: what it shall hold; once settled, no vector block */
+	uint8_t *wanted; /* `length` bytes: what it shall hold; once settled, without the head */
 	uint8_t *before; /* what it held at first */
 };
 
@@ -44,8 +46,9 @@ struct dfu_plan {
 	struct dfu_unit *units; /* ascending; the first one holds the vector table */
 	size_t count;
 	uint8_t *bytes; /* `wanted` of all units, one behind the other, and `before` likewise */
-	uint32_t vector_block; /* the address of the block that the vector table is in */
-	uint8_t *vector_bytes; /* what it shall hold, once settled */
+	uint32_t head; /* where the vector table begins: its first words are written last, */
+	uint16_t head_bytes; /* so many, which the chip writes at once */
+	uint8_t head_wanted[DFU_HEAD_MAX]; /* once settled; `wanted` is blank there then */
 	bool is_settled;
 };
 
@@ -54,10 +57,10 @@ struct dfu_batch {
 	uint32_t address, length;
 };
 
-/* Plans for `image`; blocks count from `flash_start`. 0; -EINVAL when some of it lies in no unit;
- * -ENOMEM. */
+/* Plans for `image`; blocks count from `flash_start`, and the chip writes `write_unit_bytes` at
+ * once (8 to DFU_HEAD_MAX). 0; -EINVAL when some of it lies in no unit; -ENOMEM. */
 int dfu_plan_new(const struct image *image, const struct dfuse_layout *layout, uint32_t flash_start,
-	uint16_t block_bytes, struct dfu_plan **ret) _must_check_;
+	uint16_t block_bytes, uint16_t write_unit_bytes, struct dfu_plan **ret) _must_check_;
 struct dfu_plan *dfu_plan_free(struct dfu_plan *plan);
 DEFINE_CLEANUP(struct dfu_plan *, dfu_plan_free)
 
@@ -80,7 +83,7 @@ bool dfu_plan_settle(struct dfu_plan *plan, bool force);
 void dfu_plan_describe(const struct dfu_plan *plan, struct job_plan *ret);
 
 /* The next neighbouring units that need something done, at most DFU_BATCH_BYTES or one; false: all
- * but the vector block is proved. */
+ * but the head is proved. */
 bool dfu_plan_next_batch(const struct dfu_plan *plan, struct dfu_batch *ret);
 
 /* Learns what a unit holds after something was done to it: proved (true), or what it needs now. */

@@ -14,10 +14,17 @@ bool dfu_has_empty_check(chip_set chips)
 	return chips != 0 && (chips & ~checked) == 0;
 }
 
+uint16_t dfu_write_unit(chip_set chips)
+{
+	const chip_set words_of_256_bits =
+		chip_bit(CHIP_STM32H723) | chip_bit(CHIP_STM32H743) | chip_bit(CHIP_STM32H750);
+	return chips & words_of_256_bits ? 32 : 8;
+}
+
 const char *dfu_consequence(const struct backend_session *session)
 {
 	if (session->may_start)
-		return "all but its first block was verified, so it either starts the new image or "
+		return "all but its first words was verified, so it either starts the new image or "
 		       "starts nothing";
 	if (!session->is_touched)
 		return "its flash was not changed";
@@ -95,16 +102,18 @@ int dfu_on_step(void *context, uint32_t bytes)
 	return dfu_safe_point(session, visit->phase, visit->done_bytes + bytes, visit->total_bytes);
 }
 
-/* A device that does not come to itself by talking may do so by a reset of its port, which takes
- * neither its power nor its flash. */
-static int recover(void *context)
+int dfu_recover(struct backend_session *session)
 {
-	struct backend_session *session = context;
 	int r = dfu_synchronise(&session->wire);
 	if (r == 0 || r == -ENODEV)
 		return r;
 	r = usb_reset(session->device);
 	return r < 0 ? r : dfu_synchronise(&session->wire);
+}
+
+static int recover(void *context)
+{
+	return dfu_recover(context);
 }
 
 int dfu_repair(struct backend_session *session, int error, uint64_t progress)

@@ -44,11 +44,19 @@ int dfu_safe_point(struct backend_session *session, enum job_phase phase, uint64
 /* The same `bytes` later in the same phase: what dfu_flash calls. */
 int dfu_on_step(void *context, uint32_t bytes) _must_check_;
 
-/* visit_repair() of this wire. */
+/* Back to dfuIDLE. A device that does not come to itself by talking may do so by a reset of its
+ * port, which takes neither its power nor its flash. */
+int dfu_recover(struct backend_session *session) _must_check_;
+
+/* visit_repair() by that. */
 int dfu_repair(struct backend_session *session, int error, uint64_t progress) _must_check_;
 
 /* What a person needs to know about the board that is left behind. */
 const char *dfu_consequence(const struct backend_session *session);
+
+/* What the chip writes at once, without ever leaving half of it there (reference manuals, "flash
+ * memory program operations"); 8 bytes hold stack and reset vector of those that write less. */
+uint16_t dfu_write_unit(chip_set chips);
 
 /* Does a chip without a program start its ROM by itself (AN2606, "empty check")? */
 bool dfu_has_empty_check(chip_set chips);

@@ -294,11 +294,10 @@ int dfuse_erase(struct dfu_wire *wire, uint32_t address)
 int dfuse_leave(struct dfu_wire *wire, uint32_t address)
 {
 	int r = dfuse_set_address(wire, address);
-	if (r == 0)
-		r = request(wire, REQUEST_DOWNLOAD, 2, NULL, 0, DFU_LIMIT_QUICK_MSEC);
 	if (r < 0)
 		return r;
 	struct status status;
+	(void)!request(wire, REQUEST_DOWNLOAD, 2, NULL, 0, DFU_LIMIT_QUICK_MSEC);
 	(void)!get_status(wire, DFU_LIMIT_QUICK_MSEC, &status);
 	return 0;
 }

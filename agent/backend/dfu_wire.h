@@ -90,5 +90,5 @@ int dfuse_set_address(struct dfu_wire *wire, uint32_t address) _must_check_;
 int dfuse_erase(struct dfu_wire *wire, uint32_t address) _must_check_;
 
 /* Tells the device to start what lies at `address`; what it answers means nothing (AN3156: it may
- * be gone before). Negative only when it did not take the request. */
+ * be gone before), only whether it leaves. Negative when it did not take the address. */
 int dfuse_leave(struct dfu_wire *wire, uint32_t address) _must_check_;

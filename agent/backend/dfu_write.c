@@ -26,7 +26,7 @@
 enum vectors {
 	VECTORS_UNTOUCHED,
 	VECTORS_UNSURE, /* something was done to them and nobody has looked since */
-	VECTORS_CLEARED, /* their block was seen to be blank */
+	VECTORS_CLEARED, /* their head was seen to be blank */
 	VECTORS_WRITTEN, /* may be there */
 };
 
@@ -180,22 +180,20 @@ static int fail_flash(struct writing *writing, uint32_t address, bool is_unchang
 
 /* ---- the vector table -------------------------------------------------------------------- */
 
-/* 1: its block is blank. */
+/* 1: its head is blank. */
 static int vectors_are_blank(struct writing *writing)
 {
 	const struct dfu_plan *plan = writing->plan;
-	int r = dfu_flash_read(writing->flash, plan->vector_block, plan->block_bytes);
-	return r < 0 ? r
-		     : dfu_is_blank(
-			       dfu_flash_at(writing->flash, plan->vector_block), plan->block_bytes);
+	int r = dfu_flash_read(writing->flash, plan->head, plan->head_bytes);
+	return r < 0 ? r : dfu_is_blank(dfu_flash_at(writing->flash, plan->head), plan->head_bytes);
 }
 
 static bool vectors_are_as_before(const struct writing *writing)
 {
 	const struct dfu_plan *plan = writing->plan;
 	const struct dfu_unit *unit = &plan->units[0];
-	return memcmp(dfu_flash_at(writing->flash, plan->vector_block),
-		       unit->before + (plan->vector_block - unit->address), plan->block_bytes) == 0;
+	return memcmp(dfu_flash_at(writing->flash, plan->head),
+		       unit->before + (plan->head - unit->address), plan->head_bytes) == 0;
 }
 
 /* Erases the first unit and looks at it. */
@@ -311,11 +309,11 @@ static int write_batches(struct writing *writing)
 static bool vectors_are_there(const struct writing *writing)
 {
 	const struct dfu_plan *plan = writing->plan;
-	return memcmp(dfu_flash_at(writing->flash, plan->vector_block), plan->vector_bytes,
-		       plan->block_bytes) == 0;
+	return memcmp(dfu_flash_at(writing->flash, plan->head), plan->head_wanted,
+		       plan->head_bytes) == 0;
 }
 
-/* Programs the block and reads it back: 0, VECTORS_WRONG, or an error. */
+/* Programs the head and reads it back: 0, VECTORS_WRONG, or an error. */
 static int program_vectors(struct writing *writing)
 {
 	struct dfu_plan *plan = writing->plan;
@@ -325,10 +323,10 @@ static int program_vectors(struct writing *writing)
 		return r < 0 ? r : VECTORS_WRONG;
 	writing->vectors = VECTORS_WRITTEN;
 	writing->session->may_start = true;
-	r = dfu_flash_program(
-		writing->flash, plan->vector_block, plan->vector_bytes, plan->block_bytes);
+	r = dfu_flash_program_piece(
+		writing->flash, plan->head, plan->head_wanted, plan->head_bytes);
 	if (r == 0)
-		r = dfu_flash_read(writing->flash, plan->vector_block, plan->block_bytes);
+		r = dfu_flash_read(writing->flash, plan->head, plan->head_bytes);
 	if (r < 0)
 		return r;
 	return vectors_are_there(writing) ? 0 : VECTORS_WRONG;
@@ -343,7 +341,7 @@ static int finish(struct writing *writing)
 	if (r <= 0)
 		return r;
 	if (++writing->vector_mismatches == TRIES)
-		return fail_flash(writing, writing->plan->vector_block, false);
+		return fail_flash(writing, writing->plan->head, false);
 	r = clear_vectors(writing);
 	return r < 0 ? r : VECTORS_WRONG;
 }
@@ -355,8 +353,7 @@ static int was_finished(struct writing *writing)
 	struct dfu_batch batch;
 	if (writing->vectors != VECTORS_WRITTEN || dfu_plan_next_batch(writing->plan, &batch))
 		return 0;
-	int r = dfu_flash_read(
-		writing->flash, writing->plan->vector_block, writing->plan->block_bytes);
+	int r = dfu_flash_read(writing->flash, writing->plan->head, writing->plan->head_bytes);
 	return r < 0 ? r : vectors_are_there(writing);
 }
 
@@ -472,7 +469,7 @@ int dfu_write_image(struct backend_session *session, const struct backend_write 
 	struct writing writing = { .session = session, .flash = &session->flash };
 	_cleanup_(dfu_plan_freep) struct dfu_plan *plan = NULL;
 	int r = dfu_plan_new(write->image, &session->looks.flash, session->flash.start,
-		session->flash.block_bytes, &plan);
+		session->flash.block_bytes, session->flash.write_unit_bytes, &plan);
 	if (r == -EINVAL)
 		return visit_fail(&session->visit, r, REASON_OUTSIDE_FLASH,
 			"the image reaches outside the flash that the board shows; use an image that "

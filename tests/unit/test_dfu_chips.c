@@ -10,11 +10,11 @@
 #define OLD 0x2200
 #define NEW 0x0200
 
-#define F4_OPTIONS  "@Option Bytes  /0x1FFFC000/01*016 e"
-#define F42_OPTIONS "@Option Bytes  /0x1FFFC000/01*016 e/0x1FFEC000/01*016 e"
-#define F4_OTP      "@OTP Memory /0x1FFF7800/01*512 e,01*016 e"
-#define FEATURE     "@Device Feature/0xFFFF0000/01*004 e"
-#define F0_OPTIONS  "@Option Bytes  /0x1FFFF800/01*016 e"
+#define F4_OPTIONS       "@Option Bytes  /0x1FFFC000/01*016 e"
+#define F42_OPTIONS      "@Option Bytes  /0x1FFFC000/01*016 e/0x1FFEC000/01*016 e"
+#define F4_OTP           "@OTP Memory /0x1FFF7800/01*512 e,01*016 e"
+#define FEATURE          "@Device Feature/0xFFFF0000/01*004 e"
+#define F0_OPTIONS       "@Option Bytes  /0x1FFFF800/01*016 e"
 #define FLASH(geometry)  "@Internal Flash  /0x08000000/" geometry
 #define FLASH3(geometry) "@Internal Flash   /0x08000000/" geometry
 
@@ -58,9 +58,11 @@ static void roms_that_nothing_else_looks_like(void **state)
 		BIT(G474));
 	expect_chips(
 		POSSIBLE(NEW, FLASH3("8*128Kg"), "@Option Bytes   /0x5200201C/01*88 e"), BIT(H723));
-	expect_chips(POSSIBLE(OLD, FLASH("04*016Kg,01*064Kg,011*128Kg"), F4_OPTIONS, F4_OTP, FEATURE),
+	expect_chips(
+		POSSIBLE(OLD, FLASH("04*016Kg,01*064Kg,011*128Kg"), F4_OPTIONS, F4_OTP, FEATURE),
 		BIT(F413));
-	expect_chips(POSSIBLE(OLD, FLASH("04*032Kg,01*128Kg,07*256Kg"), F4_OPTIONS, F4_OTP, FEATURE),
+	expect_chips(
+		POSSIBLE(OLD, FLASH("04*032Kg,01*128Kg,07*256Kg"), F4_OPTIONS, F4_OTP, FEATURE),
 		BIT(F765));
 }
 
@@ -68,17 +70,20 @@ static void roms_that_several_chips_share(void **state)
 {
 	(void)state;
 	const chip_set f42 = BIT(F427) | BIT(F429) | BIT(F469);
-	expect_chips(POSSIBLE(OLD, FLASH("04*016Kg,01*064Kg,03*128Kg"), F4_OPTIONS, F4_OTP, FEATURE),
+	expect_chips(
+		POSSIBLE(OLD, FLASH("04*016Kg,01*064Kg,03*128Kg"), F4_OPTIONS, F4_OTP, FEATURE),
 		BIT(F207) | BIT(F401) | BIT(F405) | BIT(F407) | BIT(F411) | BIT(F412) | BIT(F446) |
 			BIT(F469));
-	expect_chips(POSSIBLE(OLD, FLASH("04*016Kg,01*064Kg,07*128Kg"), F4_OPTIONS, F4_OTP, FEATURE),
+	expect_chips(
+		POSSIBLE(OLD, FLASH("04*016Kg,01*064Kg,07*128Kg"), F4_OPTIONS, F4_OTP, FEATURE),
 		BIT(F207) | BIT(F405) | BIT(F407) | BIT(F412) | f42);
-	expect_chips(POSSIBLE(OLD, FLASH("04*016Kg,01*064Kg,07*128Kg?"), F42_OPTIONS, F4_OTP, FEATURE),
+	expect_chips(
+		POSSIBLE(OLD, FLASH("04*016Kg,01*064Kg,07*128Kg?"), F42_OPTIONS, F4_OTP, FEATURE),
 		BIT(F427) | BIT(F429));
-	expect_chips(POSSIBLE(OLD, FLASH("04*016Kg,01*064Kg,07*128Kg"), F42_OPTIONS, F4_OTP, FEATURE),
+	expect_chips(
+		POSSIBLE(OLD, FLASH("04*016Kg,01*064Kg,07*128Kg"), F42_OPTIONS, F4_OTP, FEATURE),
 		f42);
-	expect_chips(POSSIBLE(OLD,
-			     FLASH("04*016Kg,01*064Kg,07*128Kg,04*016Kg,01*064Kg,07*128Kg"),
+	expect_chips(POSSIBLE(OLD, FLASH("04*016Kg,01*064Kg,07*128Kg,04*016Kg,01*064Kg,07*128Kg"),
 			     F42_OPTIONS, F4_OTP, FEATURE),
 		f42);
 	expect_chips(POSSIBLE(OLD, FLASH("064*0002Kg"), F0_OPTIONS), BIT(F070) | BIT(F072));
@@ -91,14 +96,17 @@ static void what_looks_like_none_that_we_know_is_none(void **state)
 {
 	(void)state;
 	/* An F72x has the geometry of an F446. */
-	expect_chips(POSSIBLE(OLD, FLASH("04*016Kg,01*64Kg,03*128Kg"), F4_OPTIONS, F4_OTP, FEATURE), 0);
+	expect_chips(
+		POSSIBLE(OLD, FLASH("04*016Kg,01*64Kg,03*128Kg"), F4_OPTIONS, F4_OTP, FEATURE), 0);
 	/* The generation contradicts the geometry. */
-	expect_chips(POSSIBLE(NEW, FLASH("04*016Kg,01*064Kg,07*128Kg"), F4_OPTIONS, F4_OTP, FEATURE), 0);
+	expect_chips(
+		POSSIBLE(NEW, FLASH("04*016Kg,01*064Kg,07*128Kg"), F4_OPTIONS, F4_OTP, FEATURE), 0);
 	expect_chips(POSSIBLE(0x0100, FLASH("04*016Kg,01*064Kg,07*128Kg"), F4_OPTIONS), 0);
 	/* A G0B1 has three times the same, and no fewer. */
 	expect_chips(POSSIBLE(NEW, FLASH3("64*02Kg"), FLASH3("64*02Kg")), 0);
 	/* Flash that is elsewhere, or cannot be erased, or has more behind it. */
-	expect_chips(POSSIBLE(OLD, "@Flash  /0x08004000/04*016Kg,01*064Kg,07*128Kg", F4_OPTIONS), 0);
+	expect_chips(
+		POSSIBLE(OLD, "@Flash  /0x08004000/04*016Kg,01*064Kg,07*128Kg", F4_OPTIONS), 0);
 	expect_chips(POSSIBLE(OLD, FLASH("04*016Ka,01*064Kg,07*128Kg"), F4_OPTIONS), 0);
 	expect_chips(POSSIBLE(OLD, FLASH("04*016Kg,01*064Kg,07*128Kg,01*128Kg"), F4_OPTIONS), 0);
 	/* An F303. */

@@ -6,10 +6,10 @@
 
 #include "backend/dfu_descriptor.h"
 
-#define CONFIGURATION          9, 2, 54, 0, 1, 1, 0, 0xc0, 0x32
-#define ALTERNATE(number)      9, 4, 0, number, 0, 0xfe, 1, 2, 4 + (number)
-#define FUNCTIONAL(low, high)  9, 0x21, 0x0b, 0xff, 0, low, high, 0x1a, 0x01
-#define HID                    9, 4, 1, 0, 1, 3, 0, 0, 0, 9, 0x21, 0x11, 1, 0, 1, 0x22, 63, 0
+#define CONFIGURATION         9, 2, 54, 0, 1, 1, 0, 0xc0, 0x32
+#define ALTERNATE(number)     9, 4, 0, number, 0, 0xfe, 1, 2, 4 + (number)
+#define FUNCTIONAL(low, high) 9, 0x21, 0x0b, 0xff, 0, low, high, 0x1a, 0x01
+#define HID                   9, 4, 1, 0, 1, 3, 0, 0, 0, 9, 0x21, 0x11, 1, 0, 1, 0x22, 63, 0
 
 static struct dfu_function found(const uint8_t *bytes, size_t length)
 {

@@ -113,7 +113,8 @@ static void only_pages_that_differ_are_touched(void **state)
 	assert_int_equal(story->erases, 2);
 	assert_int_equal(story->plan.units_identical, 20);
 	assert_int_equal(story->plan.units_erased, 2);
-	assert_non_null(strstr(story->plan.sentence, "0x0800a000 (1 unit, 2 KiB) erased and written"));
+	assert_non_null(
+		strstr(story->plan.sentence, "0x0800a000 (1 unit, 2 KiB) erased and written"));
 }
 
 static void what_lies_beside_the_image_survives(void **state)
@@ -166,9 +167,9 @@ static void katapult_is_seen_and_kept(void **state)
 	for (size_t i = 0; i < ELEMENTSOF(behinds); i++) {
 		uint32_t offset = behinds[i].offset;
 		struct behind there = katapult_and_klipper(behinds[i].chip, offset, 1);
-		const struct stm32_options options = { .chip = behinds[i].chip,
-			.image = there.flash,
-			.image_bytes = there.length };
+		const struct stm32_options options = {
+			.chip = behinds[i].chip, .image = there.flash, .image_bytes = there.length
+		};
 		_cleanup_(dfu_story_freep) struct dfu_story *story =
 			dfu_story_new(&options, offset, KLIPPER_BYTES, 2);
 		free(there.flash);
@@ -178,8 +179,7 @@ static void katapult_is_seen_and_kept(void **state)
 		assert_true(visit.facts.has_application_start);
 		assert_int_equal(visit.facts.application_start, STM32_FLASH_BASE + offset);
 		assert_true(visit.facts.running.is_known);
-		assert_string_equal(
-			visit.facts.running.mcu, stm32_mcu_name(behinds[i].chip));
+		assert_string_equal(visit.facts.running.mcu, stm32_mcu_name(behinds[i].chip));
 		assert_string_equal(visit.facts.running.version, "v0.13.0-1-g0a1b2c3d");
 	}
 }
@@ -188,11 +188,10 @@ static void katapult_says_where_its_application_belongs(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < ELEMENTSOF(behinds); i++) {
-		struct behind there =
-			katapult_and_klipper(behinds[i].chip, behinds[i].offset, 0);
-		const struct stm32_options options = { .chip = behinds[i].chip,
-			.image = there.flash,
-			.image_bytes = there.length };
+		struct behind there = katapult_and_klipper(behinds[i].chip, behinds[i].offset, 0);
+		const struct stm32_options options = {
+			.chip = behinds[i].chip, .image = there.flash, .image_bytes = there.length
+		};
 		_cleanup_(dfu_story_freep) struct dfu_story *story =
 			dfu_story_new(&options, behinds[i].offset, KLIPPER_BYTES, 2);
 		free(there.flash);
@@ -200,8 +199,8 @@ static void katapult_says_where_its_application_belongs(void **state)
 		assert_int_equal(visit.result, 0);
 		assert_int_equal(visit.facts.bootloader, BOOTLOADER_KATAPULT);
 		assert_true(visit.facts.has_application_start);
-		assert_int_equal(visit.facts.application_start,
-			STM32_FLASH_BASE + behinds[i].offset);
+		assert_int_equal(
+			visit.facts.application_start, STM32_FLASH_BASE + behinds[i].offset);
 		assert_false(visit.facts.running.is_known);
 	}
 }
@@ -225,7 +224,9 @@ static void a_foreign_loader_is_known_by_the_klipper_behind_it(void **state)
 static void what_nobody_knows_is_said_to_be_unknown(void **state)
 {
 	(void)state;
-	const struct made_arm made = { .base = STM32_FLASH_BASE, .length = 0x4000, .reset = 0x1000 };
+	const struct made_arm made = {
+		.base = STM32_FLASH_BASE, .length = 0x4000, .reset = 0x1000
+	};
 	_cleanup_(freep) uint8_t *program = make_arm(&made);
 	const struct stm32_options options = {
 		.chip = STM32_F446, .image = program, .image_bytes = 0x4000
