@@ -9,7 +9,6 @@ bool dfu_has_empty_check(chip_set chips)
 {
 	const chip_set checked = chip_bit(CHIP_STM32F042) | chip_bit(CHIP_STM32G070) |
 				 chip_bit(CHIP_STM32G071) | chip_bit(CHIP_STM32G0B1) |
-				 chip_bit(CHIP_STM32G431) | chip_bit(CHIP_STM32G474) |
 				 chip_bit(CHIP_STM32L412) | chip_bit(CHIP_STM32L431);
 	return chips != 0 && (chips & ~checked) == 0;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Stories about boards in DFU that misbehave, cables that are pulled and flash that forgets: a visit
- * ends verified or with a reason, and nothing unproved is ever left to start.
+ * Stories about boards in DFU that misbehave, cables that are pulled and flash that forgets: a
+ * visit ends verified or with a reason, and nothing unproved is ever left to start.
  */
 #include "unit/dfu_story.h"
 
@@ -65,9 +65,8 @@ static void block_numbers_may_count_in_either_way(void **state)
 	(void)state;
 	static const enum stm32_multiplier ways[] = { STM32_BY_TRANSFER, STM32_BY_LENGTH };
 	for (size_t i = 0; i < 4; i++) {
-		_cleanup_(dfu_story_freep) struct dfu_story *story =
-			BOARD(.chip = STM32_F446, .upload_multiplier = ways[i % 2],
-				.dnload_multiplier = ways[i / 2]);
+		_cleanup_(dfu_story_freep) struct dfu_story *story = BOARD(.chip = STM32_F446,
+			.upload_multiplier = ways[i % 2], .dnload_multiplier = ways[i / 2]);
 		struct dfu_visit visit = dfu_story_visit(story, false);
 		dfu_story_expect_flashed(story, &visit);
 	}
@@ -105,8 +104,8 @@ static void clearing_a_status_is_only_done_where_it_is_legal(void **state)
 	static const enum stm32_clear ways[] = { STM32_CLEAR_TO_ERROR, STM32_CLEAR_STALLS };
 	static const enum stm32_initial states[] = { STM32_INITIAL_IDLE, STM32_INITIAL_ERROR };
 	for (size_t i = 0; i < 4; i++) {
-		_cleanup_(dfu_story_freep) struct dfu_story *story = BOARD(
-			.chip = STM32_F446, .clear = ways[i % 2], .initial = states[i / 2]);
+		_cleanup_(dfu_story_freep) struct dfu_story *story =
+			BOARD(.chip = STM32_F446, .clear = ways[i % 2], .initial = states[i / 2]);
 		struct dfu_visit visit = dfu_story_visit(story, false);
 		dfu_story_expect_flashed(story, &visit);
 		assert_int_equal(stm32_counters(story->chip)->stalls, 0);
@@ -142,8 +141,8 @@ static void an_h743_that_is_wedged_is_set_free(void **state)
 static void a_protected_first_sector_is_found_before_anything_is_lost(void **state)
 {
 	(void)state;
-	_cleanup_(dfu_story_freep) struct dfu_story *story = BOARD(.chip = STM32_F429_1MB,
-		.write_protected = { { STM32_FLASH_BASE, 16384 } });
+	_cleanup_(dfu_story_freep) struct dfu_story *story =
+		BOARD(.chip = STM32_F429_1MB, .write_protected = { { STM32_FLASH_BASE, 16384 } });
 	struct dfu_visit visit = dfu_story_visit(story, false);
 	assert_int_equal(visit.failure.code, REASON_WRITE_PROTECTED);
 	assert_non_null(strstr(visit.failure.sentence, "its flash was not changed"));
@@ -181,8 +180,8 @@ static const struct {
 	{ STM32_H723, false } };
 
 /* One such fault at the nth request of a kind, or at the nth operation. */
-static void with_faults(struct stm32_fault fault, enum stm32_trigger trigger, unsigned points,
-	bool must_succeed)
+static void with_faults(
+	struct stm32_fault fault, enum stm32_trigger trigger, unsigned points, bool must_succeed)
 {
 	fault.trigger = trigger;
 	for (unsigned i = 0; i < points * ELEMENTSOF(patients); i++) {
@@ -224,9 +223,8 @@ static void an_operation_that_fails_once_is_gone_over_again(void **state)
 	(void)state;
 	for (uint8_t status = 1; status < 16; status++) {
 		/* errVENDOR means that the chip is protected: nobody insists then. */
-		const struct stm32_fault fault = {
-			.kind = STM32_FAULT_ERROR_STATUS, .value = status
-		};
+		const struct stm32_fault fault = { .kind = STM32_FAULT_ERROR_STATUS,
+			.value = status };
 		with_faults(fault, STM32_AT_ERASE, 2, status != 11);
 		with_faults(fault, STM32_AT_PROGRAM, 4, status != 11);
 	}
@@ -299,9 +297,9 @@ static void a_bus_reset_in_between_is_survived(void **state)
 	for (unsigned i = 0; i < 40; i++) {
 		_cleanup_(dfu_story_freep) struct dfu_story *story =
 			BOARD(.chip = patients[i % ELEMENTSOF(patients)].chip);
-		const struct stm32_fault fault = { .kind = STM32_FAULT_REENUMERATE,
-			.trigger = STM32_AT_DNLOAD,
-			.nth = 1 + i };
+		const struct stm32_fault fault = {
+			.kind = STM32_FAULT_REENUMERATE, .trigger = STM32_AT_DNLOAD, .nth = 1 + i
+		};
 		assert_true(bench_stm32_fault(story->board, &fault) >= 0);
 		struct dfu_visit visit = dfu_story_visit(story, false);
 		if (visit.result == 0)
