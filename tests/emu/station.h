@@ -14,7 +14,7 @@
 #include <pthread.h>
 #include <stdio.h>
 
-#include "emu/rp2040.h"
+#include "emu/emulated_board.h"
 
 struct station;
 
@@ -22,7 +22,7 @@ struct station_place {
 	struct station *station;
 	struct station_place *next;
 	char *name;
-	struct rp2040 *board;
+	struct emulated_board *board;
 	void *side; /* the transport's */
 };
 

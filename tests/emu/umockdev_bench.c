@@ -155,7 +155,7 @@ static int add_place(struct station_place *place)
 	if (strspn(place->name, "0123456789.") != strlen(place->name))
 		return -EINVAL;
 	if (side) {
-		hub_port_swap(&side->usbfs.port, rp2040_core(place->board));
+		hub_port_swap(&side->usbfs.port, place->board->operations->core(place->board));
 		return 0;
 	}
 	side = calloc(1, sizeof(*side));
@@ -164,7 +164,8 @@ static int add_place(struct station_place *place)
 	side->bench = bench;
 	side->place = place;
 	umockdev_node_prepare(&side->usbfs);
-	hub_port_init(&side->usbfs.port, &bench->hub, rp2040_core(place->board), station_now());
+	hub_port_init(&side->usbfs.port, &bench->hub, place->board->operations->core(place->board),
+		station_now());
 	side->usbfs.port.on_change = on_change;
 	side->usbfs.port.context = side;
 	place->side = side;
