@@ -9,6 +9,8 @@
 
 #include "emu/umockdev_node.h"
 
+#define SET_INTERFACE_NSEC (5 * NSEC_PER_SEC)
+
 /* Where a request came from, and where its answer goes. */
 struct payload {
 	UMockdevIoctlData *data, *buffer;
@@ -129,6 +131,21 @@ static void submit(struct usbfs_request *request)
 	g_object_unref(client);
 }
 
+/* The buffer of a control URB begins with its setup. */
+static int take_setup(Node *node, UMockdevIoctlClient *client, struct usbfs_request *request)
+{
+	struct payload *payload = request->payload;
+	struct urb *urb = &request->urb;
+	payload->head = sizeof(urb->setup);
+	memcpy(urb->setup, request->stage, payload->head);
+	size_t length = (size_t)(urb->setup[6] | urb->setup[7] << 8);
+	if (urb->length < payload->head + length)
+		return -EINVAL;
+	urb->data += payload->head;
+	urb->length = length;
+	return usbfs_permit_control(node->usbfs, client, urb->setup);
+}
+
 static void on_submit(Node *node, UMockdevIoctlClient *client)
 {
 	struct usbdevfs_urb wanted = { 0 };
@@ -144,12 +161,10 @@ static void on_submit(Node *node, UMockdevIoctlClient *client)
 	request->user_address = user_address;
 	request->urb.endpoint = control ? 0 : wanted.endpoint;
 	request->urb.zero_packet = wanted.flags & USBDEVFS_URB_ZERO_PACKET;
-	if (control) {
-		struct payload *payload = request->payload;
-		payload->head = sizeof(request->urb.setup);
-		memcpy(request->urb.setup, request->stage, payload->head);
-		request->urb.data += payload->head;
-		request->urb.length -= payload->head;
+	int error = control ? take_setup(node, client, request) : 0;
+	if (error < 0) {
+		answer(client, -error);
+		return usbfs_request_free(request);
 	}
 	submit(request);
 }
@@ -185,10 +200,17 @@ static void on_control(Node *node, UMockdevIoctlClient *client)
 	UMockdevIoctlData *data = fetch(client, &wanted, sizeof(wanted));
 	if (!data)
 		return answer(client, EFAULT);
+	uint8_t setup[8];
+	memcpy(setup, &wanted, sizeof(setup));
+	int error = usbfs_permit_control(node->usbfs, client, setup);
+	if (error < 0) {
+		umockdev_ioctl_data_unref(data);
+		return answer(client, -error);
+	}
 	struct usbfs_request *request = new_request(node, client, data, wanted.wLength);
 	attach_buffer(request, offsetof(struct usbdevfs_ctrltransfer, data), wanted.wLength);
 	request->is_synchronous = true;
-	memcpy(request->urb.setup, &wanted, sizeof(request->urb.setup));
+	memcpy(request->urb.setup, setup, sizeof(setup));
 	if (wanted.timeout)
 		request->deadline = station_now() + wanted.timeout * NSEC_PER_MSEC;
 	submit(request);
@@ -213,6 +235,27 @@ static void on_clear_halt(Node *node, UMockdevIoctlClient *client)
 	request->urb.setup[1] = USB_REQ_CLEAR_FEATURE;
 	request->urb.setup[4] = endpoint;
 	request->deadline = station_now() + NSEC_PER_SEC;
+	submit(request);
+}
+
+static void on_set_interface(Node *node, UMockdevIoctlClient *client)
+{
+	struct usbdevfs_setinterface wanted = { 0 };
+	UMockdevIoctlData *data = fetch(client, &wanted, sizeof(wanted));
+	if (data)
+		umockdev_ioctl_data_unref(data);
+	if (!data || !usbfs_has_setting(node->usbfs, wanted.interface, wanted.altsetting))
+		return answer(client, data ? EINVAL : EFAULT);
+	int error = usbfs_claim(node->usbfs, client, wanted.interface);
+	if (error < 0)
+		return answer(client, -error);
+	struct usbfs_request *request = new_request(node, client, NULL, 0);
+	request->is_synchronous = true;
+	request->urb.setup[0] = USB_RECIP_INTERFACE;
+	request->urb.setup[1] = USB_REQ_SET_INTERFACE;
+	request->urb.setup[2] = (uint8_t)wanted.altsetting;
+	request->urb.setup[4] = (uint8_t)wanted.interface;
+	request->deadline = station_now() + SET_INTERFACE_NSEC;
 	submit(request);
 }
 
@@ -284,6 +327,8 @@ static void dispatch(Node *node, UMockdevIoctlClient *client)
 		return on_control(node, client);
 	case USBDEVFS_CLEAR_HALT:
 		return on_clear_halt(node, client);
+	case USBDEVFS_SETINTERFACE:
+		return on_set_interface(node, client);
 	case USBDEVFS_RESET:
 		return on_reset(node, client);
 	case USBDEVFS_CLAIMINTERFACE:

@@ -11,6 +11,10 @@
 
 #define DESCRIPTOR_INTERFACE 4
 #define CLASS_STORAGE        8
+#define REQUEST_TYPE         0x60
+#define REQUEST_VENDOR       0x40
+#define REQUEST_RECIPIENT    0x1f
+#define RECIPIENT_INTERFACE  1
 
 static void append(struct usbfs_request **list, struct usbfs_request *request)
 {
@@ -56,7 +60,8 @@ struct usbfs_request *usbfs_request_new(struct usbfs *usbfs, void *client, size_
 	struct usbfs_request *request = calloc(1, sizeof(*request));
 	if (!request)
 		abort();
-	request->stage = calloc(1, length < PACKET_BYTES ? PACKET_BYTES : length);
+	/* The data of a control request, which needs room for a packet, lies behind its setup. */
+	request->stage = calloc(1, length + PACKET_BYTES);
 	if (!request->stage)
 		abort();
 	request->usbfs = usbfs;
@@ -97,25 +102,48 @@ int usbfs_discard(struct usbfs *usbfs, const void *client, uint64_t user_address
 	return 0;
 }
 
-bool usbfs_is_storage(const struct usbfs *usbfs, unsigned interface)
+/* NULL: there is no such setting; any will do when `setting` is negative. */
+static const uint8_t *find_setting(const struct usbfs *usbfs, unsigned interface, int setting)
 {
 	const uint8_t *bytes = usbfs->port.configuration;
 	size_t length = usbfs->port.configuration_bytes;
 	for (size_t at = 0; at + 9 <= length && bytes[at] >= 2; at += bytes[at])
-		if (bytes[at + 1] == DESCRIPTOR_INTERFACE && bytes[at + 2] == interface)
-			return bytes[at + 5] == CLASS_STORAGE;
-	return false;
+		if (bytes[at + 1] == DESCRIPTOR_INTERFACE && bytes[at + 2] == interface &&
+			(setting < 0 || bytes[at + 3] == setting))
+			return bytes + at;
+	return NULL;
+}
+
+bool usbfs_has_setting(const struct usbfs *usbfs, unsigned interface, unsigned setting)
+{
+	return setting <= UINT8_MAX && find_setting(usbfs, interface, (int)setting);
+}
+
+bool usbfs_is_storage(const struct usbfs *usbfs, unsigned interface)
+{
+	const uint8_t *found = find_setting(usbfs, interface, -1);
+	return found && found[5] == CLASS_STORAGE;
 }
 
 int usbfs_claim(struct usbfs *usbfs, void *client, unsigned interface)
 {
-	if (interface >= USBFS_INTERFACES)
+	if (interface >= USBFS_INTERFACES || !find_setting(usbfs, interface, -1))
 		return -ENOENT;
 	if ((usbfs->claims[interface] && usbfs->claims[interface] != client) ||
 		usbfs_is_storage(usbfs, interface))
 		return -EBUSY;
 	usbfs->claims[interface] = client;
 	return 0;
+}
+
+int usbfs_permit_control(struct usbfs *usbfs, void *client, const uint8_t setup[8])
+{
+	if ((setup[7] << 8 | setup[6]) > USBFS_CONTROL_BYTES)
+		return -EINVAL;
+	if ((setup[0] & REQUEST_TYPE) == REQUEST_VENDOR ||
+		(setup[0] & REQUEST_RECIPIENT) != RECIPIENT_INTERFACE)
+		return 0;
+	return usbfs_claim(usbfs, client, setup[4]);
 }
 
 void usbfs_release(struct usbfs *usbfs, const void *client, unsigned interface)

@@ -7,7 +7,8 @@
  */
 #include "emu/hub_port.h"
 
-#define USBFS_INTERFACES 8
+#define USBFS_INTERFACES    8
+#define USBFS_CONTROL_BYTES 4096 /* a page: the longest data stage that a kernel takes */
 
 struct usbfs;
 
@@ -48,6 +49,11 @@ int usbfs_discard(struct usbfs *usbfs, const void *client, uint64_t user_address
 
 int usbfs_claim(struct usbfs *usbfs, void *client, unsigned interface);
 void usbfs_release(struct usbfs *usbfs, const void *client, unsigned interface);
+/* Whether a client may send this control request. Whatever is asked of an interface claims it, as a
+ * kernel does it. */
+int usbfs_permit_control(struct usbfs *usbfs, void *client, const uint8_t setup[8]);
+/* Whether the interface has this alternate setting. */
+bool usbfs_has_setting(const struct usbfs *usbfs, unsigned interface, unsigned setting);
 bool usbfs_is_storage(const struct usbfs *usbfs, unsigned interface);
 /* on_reset_ended() follows. */
 int usbfs_reset(struct usbfs *usbfs, void *client);
