@@ -22,6 +22,7 @@ typedef struct {
 	struct station *station;
 	struct usbfs *usbfs;
 	uint64_t arrival;
+	const void *idle; /* the client that was the last to hear that there is nothing */
 } Node;
 
 typedef struct {
@@ -169,11 +170,8 @@ static void on_submit(Node *node, UMockdevIoctlClient *client)
 	submit(request);
 }
 
-static void on_reap(Node *node, UMockdevIoctlClient *client)
+static void give_request(UMockdevIoctlClient *client, struct usbfs_request *request)
 {
-	struct usbfs_request *request = usbfs_reap(node->usbfs, client);
-	if (!request)
-		return answer(client, is_there(node) ? EAGAIN : ENODEV);
 	struct urb *urb = &request->urb;
 	struct payload *payload = request->payload;
 	gint32 status = urb->status == -ECONNRESET ? -ENOENT : urb->status;
@@ -192,6 +190,34 @@ static void on_reap(Node *node, UMockdevIoctlClient *client)
 	}
 	answer(client, pointer ? 0 : EFAULT);
 	usbfs_request_free(request);
+}
+
+/* A program that has heard once that there is nothing will ask again at once: umockdev's node is
+ * always ready, as no kernel's is. It is let wait, or it would take the processor that others need
+ * for as long as a board is busy. */
+static void on_reap(Node *node, UMockdevIoctlClient *client)
+{
+	struct usbfs_request *request = usbfs_reap(node->usbfs, client);
+	const void *idle = g_steal_pointer(&node->idle);
+	if (request)
+		return give_request(client, request);
+	if (!is_there(node))
+		return answer(client, ENODEV);
+	node->idle = client;
+	if (idle != client || !usbfs_await(node->usbfs, client))
+		return answer(client, EAGAIN);
+	g_object_ref(client);
+}
+
+static void on_reap_again(struct usbfs *usbfs, void *context)
+{
+	UMockdevIoctlClient *client = context;
+	struct usbfs_request *request = usbfs_reap(usbfs, client);
+	if (request)
+		give_request(client, request);
+	else
+		answer(client, hub_port_has_device(&usbfs->port) ? EAGAIN : ENODEV);
+	g_object_unref(client);
 }
 
 static void on_control(Node *node, UMockdevIoctlClient *client)
@@ -386,6 +412,7 @@ void umockdev_node_prepare(struct usbfs *usbfs)
 {
 	usbfs->on_ended = on_ended;
 	usbfs->on_reset_ended = on_reset_ended;
+	usbfs->on_reap = on_reap_again;
 	usbfs->free_payload = free_payload;
 }
 

@@ -9,6 +9,7 @@
 
 #include "emu/usbfs.h"
 
+#define REAPER_NSEC          (5 * NSEC_PER_MSEC)
 #define DESCRIPTOR_INTERFACE 4
 #define CLASS_STORAGE        8
 #define REQUEST_TYPE         0x60
@@ -88,6 +89,34 @@ struct usbfs_request *usbfs_reap(struct usbfs *usbfs, const void *client)
 	while (request && request->client != client)
 		request = request->next;
 	return request;
+}
+
+bool usbfs_await(struct usbfs *usbfs, void *client)
+{
+	if (usbfs->reaper)
+		return false;
+	usbfs->reaper = client;
+	usbfs->reaper_due = usbfs->port.controller.clock + REAPER_NSEC;
+	return true;
+}
+
+static void end_wait(struct usbfs *usbfs)
+{
+	void *client = usbfs->reaper;
+	usbfs->reaper = NULL;
+	usbfs->on_reap(usbfs, client);
+}
+
+/* Returns when it has to be looked after again. */
+static uint64_t run_reaper(struct usbfs *usbfs, uint64_t now)
+{
+	if (!usbfs->reaper)
+		return NEVER;
+	if (usbfs->reaper_due > now && hub_port_has_device(&usbfs->port) &&
+		!usbfs_reap(usbfs, usbfs->reaper))
+		return usbfs->reaper_due;
+	end_wait(usbfs);
+	return NEVER;
 }
 
 int usbfs_discard(struct usbfs *usbfs, const void *client, uint64_t user_address)
@@ -171,6 +200,8 @@ void usbfs_device_left(struct usbfs *usbfs)
 void usbfs_client_left(struct usbfs *usbfs, const void *client)
 {
 	struct usbfs_request *next;
+	if (usbfs->reaper == client)
+		end_wait(usbfs);
 	for (unsigned interface = 0; interface < USBFS_INTERFACES; interface++)
 		usbfs_release(usbfs, client, interface);
 	for (struct usbfs_request *request = usbfs->done; request; request = next) {
@@ -210,5 +241,6 @@ uint64_t usbfs_run(struct usbfs *usbfs, uint64_t now)
 		else if (request->deadline < next)
 			next = request->deadline;
 	}
-	return next;
+	uint64_t due = run_reaper(usbfs, now);
+	return due < next ? due : next;
 }

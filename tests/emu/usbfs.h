@@ -31,6 +31,9 @@ struct usbfs {
 	struct usbfs_request *waiting, *done; /* each in its order */
 	void *claims[USBFS_INTERFACES];
 	void *resetting; /* the client that waits for a port reset */
+	void *reaper; /* the client that waits for a request to end, until `reaper_due` at most */
+	uint64_t reaper_due;
+	void (*on_reap)(struct usbfs *usbfs, void *client);
 	/* A synchronous request has ended: answer it. It is freed afterwards. */
 	void (*on_ended)(struct usbfs_request *request);
 	void (*on_reset_ended)(void *client, int error);
@@ -45,6 +48,8 @@ void usbfs_request_free(struct usbfs_request *request);
 int usbfs_submit(struct usbfs_request *request);
 /* The client's first request that has ended, taken out of the books; NULL when there is none. */
 struct usbfs_request *usbfs_reap(struct usbfs *usbfs, const void *client);
+/* on_reap() follows: when there is something to reap, or soon. False: somebody else waits. */
+bool usbfs_await(struct usbfs *usbfs, void *client);
 int usbfs_discard(struct usbfs *usbfs, const void *client, uint64_t user_address);
 
 int usbfs_claim(struct usbfs *usbfs, void *client, unsigned interface);
