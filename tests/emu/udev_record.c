@@ -176,3 +176,15 @@ char *udev_record(struct hub_port *port, const char *syspath, const char *place)
 	fclose(text);
 	return string;
 }
+
+char *udev_record_hub(unsigned device, const char *syspath, const char *place)
+{
+	static const uint8_t descriptor[18] = { 18, 1, 0x00, 0x02, 9, 0, 1, 64, 0x6b, 0x1d, 0x01,
+		0x00, 0x00, 0x01, 0, 0, 0, 1 };
+	static const uint8_t configuration[25] = { 9, 2, 25, 0, 1, 1, 0, 0xe0, 50, 9, 4, 0, 0, 1, 9,
+		0, 0, 0, 7, 5, 0x81, 3, 1, 0, 12 };
+	struct hub_port port = { .device = device, .configuration_bytes = sizeof(configuration) };
+	memcpy(port.descriptor, descriptor, sizeof(descriptor));
+	memcpy(port.configuration, configuration, sizeof(configuration));
+	return udev_record(&port, syspath, place);
+}
