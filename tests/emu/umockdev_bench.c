@@ -160,22 +160,34 @@ static void on_turn(struct station *station)
 	}
 }
 
-/* 1.3.2 is behind 1.3, which is behind 1: hubs that come with the first board and stay. */
-static void add_hubs(struct bench *bench, const char *place)
+static void add_hub(struct bench *bench, const char *hub, const char *syspath)
 {
+	struct announcement *announcement = calloc(1, sizeof(*announcement));
+	if (!announcement)
+		abort();
+	announcement->present = true;
+	announcement->text = udev_record_hub(hub_take_number(&bench->hub), syspath, hub);
+	append(bench, announcement);
+	g_hash_table_add(bench->hubs, g_strdup(hub));
+}
+
+/* 1.3.2 is behind 1.3, which is behind 1: hubs that come with the first board and stay. */
+static int add_hubs(struct bench *bench, const char *place)
+{
+	g_autofree char *root = umockdev_testbed_get_root_dir(bench->testbed);
+	if (g_hash_table_contains(bench->hubs, place))
+		return -EBUSY;
 	for (const char *dot = strchr(place, '.'); dot; dot = strchr(dot + 1, '.')) {
 		g_autofree char *hub = g_strndup(place, (gsize)(dot - place));
 		g_autofree char *syspath = g_strconcat(UDEV_RECORD_SYSPATH, hub, NULL);
+		g_autofree char *directory = g_strconcat(root, syspath, NULL);
 		if (g_hash_table_contains(bench->hubs, hub))
 			continue;
-		struct announcement *announcement = calloc(1, sizeof(*announcement));
-		if (!announcement)
-			abort();
-		announcement->present = true;
-		announcement->text = udev_record_hub(hub_take_number(&bench->hub), syspath, hub);
-		append(bench, announcement);
-		g_hash_table_add(bench->hubs, g_steal_pointer(&hub));
+		if (access(directory, F_OK) == 0)
+			return -EBUSY; /* a board */
+		add_hub(bench, hub, syspath);
 	}
+	return 0;
 }
 
 static int add_place(struct station_place *place)
@@ -184,7 +196,9 @@ static int add_place(struct station_place *place)
 	struct side *side = place->side;
 	if (strspn(place->name, "0123456789.") != strlen(place->name))
 		return -EINVAL;
-	add_hubs(bench, place->name);
+	int error = add_hubs(bench, place->name);
+	if (error < 0)
+		return error;
 	if (side) {
 		hub_port_swap(&side->usbfs.port, place->board->operations->core(place->board));
 		return 0;
