@@ -13,6 +13,7 @@ static const struct {
 		const char **ret_wrong);
 } makes[] = {
 	{ "rp2040", rp2040_board_new },
+	{ "stm32", stm32_board_new },
 };
 
 /* Takes kind=NAME out of the words. */

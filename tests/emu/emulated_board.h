@@ -68,3 +68,5 @@ void emulated_board_tell(
 /* The makes. Whatever the options point at is read or copied before they return. */
 int rp2040_board_new(const struct words *words, size_t first, struct emulated_board **ret,
 	const char **ret_wrong) _must_check_;
+int stm32_board_new(const struct words *words, size_t first, struct emulated_board **ret,
+	const char **ret_wrong) _must_check_;
