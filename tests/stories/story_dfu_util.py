@@ -14,6 +14,8 @@ from rig import EMULATED, LIMIT, Rig
 STACK_TOP = 0x20001000  # in the memory of every STM32
 ROM = "0483:df11"
 
+AT_ONCE = 4
+
 # Chip, flash, where a program may start behind a first-stage loader.
 DFUSE_BOARDS = (
     ("f429", "1M", 0x08008000),
@@ -93,14 +95,22 @@ class DfuUtil(unittest.TestCase):
 
 class Flashing(DfuUtil):
     def test_every_board_with_a_rom_of_st(self):
-        for seed, (chip, flash, address) in enumerate(DFUSE_BOARDS):
+        boards = dict(enumerate(DFUSE_BOARDS, 1))
+        before = {place: self.plug(place, chip=chip, flash=flash)
+                  for place, (chip, flash, _) in boards.items()}
+        images = {place: program(address, place) for place, (_, _, address) in boards.items()}
+        said = {}
+
+        def work(number):
+            for place in list(boards)[number::AT_ONCE]:
+                said[place], _ = self.flash(place, boards[place][2], images[place], number)
+
+        with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
+            list(pool.map(work, range(AT_ONCE)))
+        for place, (chip, flash, address) in boards.items():
             with self.subTest(chip=chip, flash=flash):
-                before = self.plug(chip=chip, flash=flash)
-                image = program(address, seed)
-                said, _ = self.flash(1, address, image)
-                self.assert_holds(1, address - 0x08000000, image, before, said)
-                self.assert_runs()
-            self.rig.unplug()
+                self.assert_holds(place, address - 0x08000000, images[place], before[place], said[place])
+                self.assert_runs(place)
 
     def test_boards_with_a_plain_dfu_loader(self):
         for seed, (chip, usb_id, alternate, address, stack) in enumerate(PLAIN_BOARDS):
@@ -122,7 +132,7 @@ class Flashing(DfuUtil):
     def test_a_board_that_is_busy_for_long_keeps_no_other_waiting(self):
         """Nor do several programs at once get in each other's way."""
         boards = {1: ("f429", 0x08008000, 1), 2: ("g0b1", 0x08002000, 32),
-                  "9.1": ("h743", 0x08020000, 2), "9.4": ("f072", 0x08002000, 32)}
+                  "15.1": ("h743", 0x08020000, 2), "15.4": ("f072", 0x08002000, 32)}
         before = {place: self.plug(place, chip=chip, speed=speed)
                   for place, (chip, _, speed) in boards.items()}
         images = {place: program(address, place) for place, (_, address, _) in boards.items()}
@@ -140,15 +150,15 @@ class Flashing(DfuUtil):
 class Looking(DfuUtil):
     def test_a_listing_shows_every_alternate_setting_as_the_rom_names_it(self):
         self.plug(1, chip="f446")
-        self.plug("9.3", chip="g0b1", flash="512K")
+        self.plug("15.3", chip="g0b1", flash="512K")
         said, _ = self.dfu_util("--list")
         for path, alternate, name in (
                 ("1-1", 0, "@Internal Flash  /0x08000000/04*016Kg,01*064Kg,03*128Kg"),
                 ("1-1", 1, "@Option Bytes  /0x1FFFC000/01*016 e"),
                 ("1-1", 2, "@OTP Memory /0x1FFF7800/01*512 e,01*016 e"),
                 ("1-1", 3, "@Device Feature/0xFFFF0000/01*004 e"),
-                ("1-9.3", 0, "@Internal Flash   /0x08000000/256*02Kg"),
-                ("1-9.3", 2, "@Internal Flash   /0x08000000/256*02Kg")):
+                ("1-15.3", 0, "@Internal Flash   /0x08000000/256*02Kg"),
+                ("1-15.3", 2, "@Internal Flash   /0x08000000/256*02Kg")):
             self.assertIn(f'path="{path}", alt={alternate}, name="{name}"', said)
 
     def test_one_of_several_boards_has_to_be_named(self):
