@@ -252,6 +252,32 @@ static void test_clear_status_without_an_error(void **state)
 	assert_int_equal(talker->status, STALLEDPKT);
 }
 
+static int set_interface(struct talker *talker, uint16_t alternate)
+{
+	return usb_control(talker->device, 0x01, 11, alternate, 0, NULL, 0, SOON_MSEC);
+}
+
+static void test_interfaces(void **state)
+{
+	struct talker *talker = chip(state, STM32_F072);
+	uint8_t alternate;
+	assert_int_equal(rom_set_address(talker, FLASH), DNLOAD_IDLE);
+	assert_int_equal(set_interface(talker, 1), 0);
+	assert_int_equal(rom_get_status(talker), IDLE);
+	assert_int_equal(usb_control(talker->device, 0x81, 10, 0, 0, &alternate, 1, SOON_MSEC), 1);
+	assert_int_equal(alternate, 1);
+	assert_int_equal(set_interface(talker, 2), -EPIPE);
+	assert_int_equal(rom_download(talker, 1, "x", 1), -EPIPE);
+	assert_int_equal(set_interface(talker, 0), 0);
+	assert_int_equal(rom_get_status(talker), ERROR);
+	rom_tear_down(state);
+	talker = set_up(state,
+		&(struct stm32_options){ .chip = STM32_F072, .interface = STM32_INTERFACE_IDLES });
+	assert_int_equal(rom_download(talker, 1, "x", 1), -EPIPE);
+	assert_int_equal(set_interface(talker, 0), 0);
+	assert_int_equal(rom_get_status(talker), IDLE);
+}
+
 static void test_the_functional_descriptor_that_hangs(void **state)
 {
 	struct talker *talker = set_up(state, &(struct stm32_options){ .chip = STM32_G0B1_128K,
@@ -312,7 +338,7 @@ static void test_the_other_multipliers(void **state)
 
 static void test_addresses_outside(void **state)
 {
-	uint8_t bytes[64];
+	uint8_t bytes[65] = { 0 };
 	struct talker *talker = chip(state, STM32_F446);
 	assert_int_equal(rom_set_address(talker, FLASH + 0x80000), ERROR);
 	assert_int_equal(talker->status, TARGET);
@@ -448,6 +474,19 @@ static void test_status_while_busy(void **state)
 	assert_int_equal(rom_get_status(talker), DNLOAD_IDLE);
 }
 
+/* Whoever gives the answer up has not given the erase up. */
+static void test_an_impatient_host(void **state)
+{
+	struct talker *talker = chip(state, STM32_H743);
+	assert_int_equal(rom_erase(talker, FLASH), DNBUSY);
+	uint64_t since = bench_now_nsec(talker->bench);
+	assert_int_equal(rom_order(talker, CLRSTATUS, 0), 0);
+	assert_int_equal(rom_get_status(talker), ERROR);
+	rom_assert_took(talker, since, 2);
+	assert_int_equal(talker->status, UNKNOWN);
+	assert_int_equal(rom_counters(talker)->early_polls, 1);
+}
+
 static void test_the_wedge(void **state)
 {
 	struct talker *talker = chip(state, STM32_H743);
@@ -482,6 +521,7 @@ int main(void)
 		TEST(test_the_longest_download),
 		TEST(test_the_commands),
 		TEST(test_clear_status_without_an_error),
+		TEST(test_interfaces),
 		TEST(test_the_functional_descriptor_that_hangs),
 		TEST(test_blocks_follow_the_pointer),
 		TEST(test_the_other_multipliers),
@@ -492,6 +532,7 @@ int main(void)
 		TEST(test_a_g0_in_its_time),
 		TEST(test_time_runs_faster),
 		TEST(test_status_while_busy),
+		TEST(test_an_impatient_host),
 		TEST(test_the_wedge),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
