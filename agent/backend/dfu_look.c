@@ -148,24 +148,38 @@ static void set_application_start(struct board_facts *facts, uint32_t start)
 	facts->application_start = start;
 }
 
-/* Katapult holds the address of its application as a constant; where it could be two, nobody knows.
- */
-static int ask_katapult(const struct look *look)
+/* From the start of the flash to the first block that is blank. */
+static int read_katapult(const struct look *look, uint32_t *ret_length)
 {
 	const struct dfu_flash *flash = look->flash;
-	uint32_t length = readable_bytes(flash, flash->start, KATAPULT_MOST_BYTES), end = 0;
-	for (bool is_end = false; end < length && !is_end; end += STRIDE_BYTES / 2) {
-		int r = dfu_flash_read(look->flash, flash->start + end, STRIDE_BYTES / 2);
+	uint32_t most = readable_bytes(flash, flash->start, KATAPULT_MOST_BYTES), length = 0;
+	while (length < most) {
+		int r = dfu_flash_read(look->flash, flash->start + length, flash->block_bytes);
 		if (r < 0)
 			return r;
-		is_end = dfu_is_blank(dfu_flash_at(flash, flash->start + end), STRIDE_BYTES / 2);
+		if (dfu_is_blank(dfu_flash_at(flash, flash->start + length), flash->block_bytes))
+			break;
+		length += flash->block_bytes;
 	}
+	*ret_length = length;
+	return 0;
+}
+
+/* Katapult holds the address of its application, which lies behind it, as a constant; where it could
+ * be two, nobody knows. */
+static int ask_katapult(const struct look *look)
+{
+	uint32_t length;
+	int r = read_katapult(look, &length);
+	if (r < 0)
+		return r;
+	const struct dfu_flash *flash = look->flash;
 	const uint32_t *offsets;
 	size_t count = link_offsets_stm32(&offsets), found = 0;
 	for (size_t i = 0; i < count; i++) {
 		uint32_t start = flash->start + offsets[i];
-		if (offsets[i] == 0 ||
-			!link_mentions(dfu_flash_at(flash, flash->start), end, start))
+		if (offsets[i] < length - flash->block_bytes ||
+			!link_mentions(dfu_flash_at(flash, flash->start), length, start))
 			continue;
 		if (found++ == 0)
 			set_application_start(look->facts, start);
