@@ -6,10 +6,10 @@ What counts is what the flash holds afterwards: dfu-util's exit status says noth
 import concurrent.futures
 import random
 import struct
-import subprocess
 import unittest
 
-from rig import EMULATED, LIMIT, Rig
+from dfu_boards import dfu_util
+from rig import Rig
 
 STACK_TOP = 0x20001000  # in the memory of every STM32
 ROM = "0483:df11"
@@ -66,18 +66,8 @@ class DfuUtil(unittest.TestCase):
 
     # ---- what happens
 
-    def dfu_util(self, *words, number=0):
-        """What it says, and its status. Programs that run at once have to be numbered: umockdev names
-        the socket on which a program hears of devices after its file descriptor alone, and those of
-        two programs would be one. So many descriptors more are open in this one."""
-        more = " ".join(f"{descriptor}<&0" for descriptor in range(3, 3 + number))
-        done = subprocess.run(["sh", "-c", f'exec {more}; exec "$@"', "sh", "dfu-util", *map(str, words)],
-                              env=EMULATED, timeout=LIMIT, check=False, stdin=subprocess.DEVNULL,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        return done.stdout.decode(errors="replace").replace("\r", "\n"), done.returncode
-
     def flash(self, place, address, image, number=0):
-        return self.dfu_util("-R", "-p", f"1-{place}", "-a", 0, "-s", f"{address:#x}:leave",
+        return dfu_util("-R", "-p", f"1-{place}", "-a", 0, "-s", f"{address:#x}:leave",
                              "-D", self.file(image), number=number)
 
     # ---- what is expected
@@ -117,7 +107,7 @@ class Flashing(DfuUtil):
             with self.subTest(chip=chip):
                 before = self.plug(chip=chip)
                 image = program(address, seed, stack=stack)
-                said, _ = self.dfu_util("-R", "-d", usb_id, "-a", alternate, "-D", self.file(image))
+                said, _ = dfu_util("-R", "-d", usb_id, "-a", alternate, "-D", self.file(image))
                 self.assert_holds(1, address & 0x7FFFFFF, image, before, said)
                 self.assert_runs()
             self.rig.unplug()
@@ -151,7 +141,7 @@ class Looking(DfuUtil):
     def test_a_listing_shows_every_alternate_setting_as_the_rom_names_it(self):
         self.plug(1, chip="f446")
         self.plug("15.3", chip="g0b1", flash="512K")
-        said, _ = self.dfu_util("--list")
+        said, _ = dfu_util("--list")
         for path, alternate, name in (
                 ("1-1", 0, "@Internal Flash  /0x08000000/04*016Kg,01*064Kg,03*128Kg"),
                 ("1-1", 1, "@Option Bytes  /0x1FFFC000/01*016 e"),
@@ -165,18 +155,18 @@ class Looking(DfuUtil):
         before = {place: self.plug(place, chip="f446", boot_serial=f"BOARD{place}")
                   for place in (1, 2)}
         image = program(0x08008000, seed=1)
-        said, status = self.dfu_util("-d", ROM, "-a", 0, "-s", "0x08008000", "-D", self.file(image))
+        said, status = dfu_util("-d", ROM, "-a", 0, "-s", "0x08008000", "-D", self.file(image))
         self.assertIn("More than one DFU capable USB device found", said)
         self.assertNotEqual(status, 0)
         self.assertEqual([self.bench.flash(place) for place in (1, 2)], [before[1], before[2]])
-        said, _ = self.dfu_util("-S", "BOARD2", "-a", 0, "-s", "0x08008000", "-D", self.file(image))
+        said, _ = dfu_util("-S", "BOARD2", "-a", 0, "-s", "0x08008000", "-D", self.file(image))
         self.assert_holds(2, 0x8000, image, before[2], said)
         self.assertEqual(self.bench.flash(1), before[1])
 
     def test_what_is_read_is_what_the_flash_holds(self):
         before = self.plug(chip="f072")
         path = self.rig.root / "read.bin"
-        self.dfu_util("-a", 0, "-s", f"0x08000000:{len(before)}", "-U", path)
+        dfu_util("-a", 0, "-s", f"0x08000000:{len(before)}", "-U", path)
         self.assertEqual(path.read_bytes(), before)
 
     def test_a_board_that_somebody_holds_is_refused_to_others(self):
