@@ -228,7 +228,6 @@ static int secure_vectors(struct writing *writing)
 	if (writing->vectors == VECTORS_UNSURE || writing->vectors == VECTORS_WRITTEN)
 		return clear_vectors(writing);
 	writing->vectors = VECTORS_CLEARED;
-	writing->session->is_touched = true;
 	return 0;
 }
 
@@ -268,6 +267,7 @@ static int write_batch(struct writing *writing, const struct dfu_batch *batch)
 		else if (unit_of(writing, i)->state == UNIT_FILL)
 			unit_of(writing, i)->state = UNIT_UNKNOWN;
 	}
+	writing->session->is_touched |= r == 0;
 	if (r == 0)
 		r = dfu_flash_program(writing->flash, batch->address,
 			unit_of(writing, batch->index)->wanted, batch->length);
@@ -322,6 +322,7 @@ static int program_vectors(struct writing *writing)
 	if (r <= 0)
 		return r < 0 ? r : VECTORS_WRONG;
 	writing->vectors = VECTORS_WRITTEN;
+	writing->session->is_touched = true;
 	writing->session->may_start = true;
 	r = dfu_flash_program_piece(
 		writing->flash, plan->head, plan->head_wanted, plan->head_bytes);
