@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: MIT */
+/* Speaking Katapult; see katapult_wire.h. */
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+
+#include "backend/katapult_wire.h"
+#include "base/bytes.h"
+#include "base/text.h"
+
+#define SAYINGS     2u /* of one command, at most */
+#define WRITE_MSEC  2000
+#define ANSWER_MSEC 2000
+/* A block may erase first: 128 KiB of an F4 or H7 take two seconds, four at the most. */
+#define BLOCK_MSEC 6000
+#define BUSY_MSEC  100
+#define BUSY_MOST  50u
+
+/* ---- one answer -------------------------------------------------------------------------- */
+
+static int say(struct katapult_wire *wire, uint8_t code, const void *payload, size_t length)
+{
+	uint8_t frame[KATAPULT_FRAME_MAX];
+	size_t bytes = katapult_frame(code, payload, length, frame);
+	return serial_write(wire->serial, frame, bytes, WRITE_MSEC);
+}
+
+/* The next frame, whatever it is. */
+static int hear(struct katapult_wire *wire, struct katapult_answer *ret, unsigned limit_msec)
+{
+	while (!katapult_receiver_take(&wire->receiver, ret)) {
+		size_t capacity;
+		uint8_t *space = katapult_receiver_space(&wire->receiver, &capacity);
+		int r = serial_read(wire->serial, space, capacity, limit_msec);
+		if (r < 0)
+			return r;
+		katapult_receiver_came(&wire->receiver, (size_t)r);
+	}
+	return 0;
+}
+
+/* Is it the answer to this command? One that nobody waits for any more is passed over. */
+static bool is_answer_to(const struct katapult_answer *answer, uint8_t code)
+{
+	return answer->code != KATAPULT_ACK ||
+	       (answer->length >= 4 && read_u32(answer->payload) == code);
+}
+
+static int hear_answer(struct katapult_wire *wire, uint8_t code, struct katapult_answer *ret,
+	unsigned limit_msec)
+{
+	do {
+		TRY(hear(wire, ret, limit_msec));
+		if (wire->answers_to_drop > 0 && ret->code == KATAPULT_ERROR) {
+			wire->answers_to_drop--;
+			continue;
+		}
+	} while (!is_answer_to(ret, code));
+	switch (ret->code) {
+	case KATAPULT_ACK:
+		return 0;
+	case KATAPULT_ERROR:
+		return -EREMOTEIO;
+	case KATAPULT_BUSY:
+		return -EAGAIN;
+	case KATAPULT_NACK:
+		return -EBADMSG;
+	default:
+		return -EPROTO;
+	}
+}
+
+/* After a failure: whatever is still on its way is no answer to what is said next. */
+static int become_quiet(struct katapult_wire *wire)
+{
+	wire->receiver.length = 0;
+	return serial_discard_input(wire->serial);
+}
+
+/* Can it help to say it again? */
+static bool is_worth_repeating(int error)
+{
+	return error == -ETIMEDOUT || error == -EBADMSG;
+}
+
+static int command(struct katapult_wire *wire, uint8_t code, const void *payload, size_t length,
+	struct katapult_answer *ret, unsigned limit_msec, unsigned sayings)
+{
+	int r = 0;
+	for (unsigned said = 0, busy = 0; said < sayings;) {
+		if (said > 0) {
+			wire->resends++;
+			TRY(become_quiet(wire));
+		}
+		r = say(wire, code, payload, length);
+		if (r == 0)
+			r = hear_answer(wire, code, ret, limit_msec);
+		if (r == -EAGAIN && busy++ < BUSY_MOST) {
+			TRY(serial_pause(wire->serial, BUSY_MSEC));
+			continue;
+		}
+		if (!is_worth_repeating(r))
+			return r;
+		said++;
+	}
+	return -ESTALE;
+}
+
+/* ---- CONNECT ----------------------------------------------------------------------------- */
+
+/* A text in a payload ends with a NUL or with the payload; moves `*at` behind it. */
+static void take_text(const struct katapult_answer *answer, size_t *at, char ret[KATAPULT_TEXT])
+{
+	char text[KATAPULT_PAYLOAD_MAX + 1];
+	size_t length = 0;
+	while (*at < answer->length && answer->payload[*at] != '\0')
+		text[length++] = (char)answer->payload[(*at)++];
+	text[length] = '\0';
+	text_copy_plain(ret, KATAPULT_TEXT, text);
+}
+
+static bool is_power_of_two(uint32_t value)
+{
+	return value != 0 && (value & (value - 1)) == 0;
+}
+
+/* Protocol 1.0 ends with the MCU's name; 1.1 puts NULs and a version behind it. */
+static int read_connect(const struct katapult_answer *answer, struct katapult_device *ret)
+{
+	struct katapult_device device = { 0 };
+	if (answer->length < 16)
+		return -EPROTO;
+	device.protocol = read_u32(answer->payload + 4);
+	device.application_start = read_u32(answer->payload + 8);
+	device.block_bytes = read_u32(answer->payload + 12);
+	if (!is_power_of_two(device.block_bytes) || device.block_bytes < 4 ||
+		device.block_bytes > KATAPULT_BLOCK_MAX)
+		return -EPROTO;
+	size_t at = 16;
+	take_text(answer, &at, device.mcu);
+	while (at < answer->length && answer->payload[at] == '\0')
+		at++;
+	take_text(answer, &at, device.version);
+	*ret = device;
+	return 0;
+}
+
+/*
+ * The chips with ST's simple USB keep their first answer until there is a second one (katapult,
+ * src/stm32/usbfs.c), so something is said first that is answered and means nothing.
+ */
+int katapult_connect(struct katapult_wire *wire, struct katapult_device *ret)
+{
+	struct katapult_answer answer;
+	TRY(become_quiet(wire));
+	TRY(say(wire, KATAPULT_NOTHING, NULL, 0));
+	wire->answers_to_drop = 1;
+	int r = command(wire, KATAPULT_CONNECT, NULL, 0, &answer, ANSWER_MSEC, SAYINGS);
+	wire->answers_to_drop = 0;
+	return r < 0 ? r : read_connect(&answer, ret);
+}
+
+/* ---- blocks ------------------------------------------------------------------------------ */
+
+int katapult_send_block(
+	struct katapult_wire *wire, uint32_t address, const uint8_t *data, uint32_t block_bytes)
+{
+	uint8_t payload[4 + KATAPULT_BLOCK_MAX];
+	struct katapult_answer answer;
+	assert(block_bytes <= KATAPULT_BLOCK_MAX);
+	write_u32(payload, address);
+	memcpy(payload + 4, data, block_bytes);
+	int r = command(wire, KATAPULT_SEND_BLOCK, payload, 4 + block_bytes, &answer, BLOCK_MSEC,
+		wire->resends_blocks ? SAYINGS : 1);
+	if (r < 0)
+		return r;
+	return answer.length >= 8 && read_u32(answer.payload + 4) == address ? 0 : -EPROTO;
+}
+
+static int request(struct katapult_wire *wire, uint32_t address)
+{
+	uint8_t payload[4];
+	write_u32(payload, address);
+	return say(wire, KATAPULT_REQUEST_BLOCK, payload, sizeof(payload));
+}
+
+static bool is_block(const struct katapult_answer *answer, uint32_t address, uint32_t block_bytes)
+{
+	return answer->length == 8 + block_bytes && read_u32(answer->payload + 4) == address;
+}
+
+/* One block alone, said again when its answer was lost. */
+static int read_block(
+	struct katapult_wire *wire, uint32_t address, uint8_t *ret, uint32_t block_bytes)
+{
+	uint8_t payload[4];
+	struct katapult_answer answer;
+	write_u32(payload, address);
+	int r = command(wire, KATAPULT_REQUEST_BLOCK, payload, sizeof(payload), &answer, ANSWER_MSEC,
+		SAYINGS);
+	if (r < 0)
+		return r;
+	if (!is_block(&answer, address, block_bytes))
+		return -EPROTO;
+	memcpy(ret, answer.payload + 8, block_bytes);
+	return 0;
+}
+
+struct reading {
+	struct katapult_wire *wire;
+	uint32_t address, length, block_bytes;
+	uint8_t *to;
+	uint32_t asked, heard; /* bytes */
+};
+
+/* As many requests as may be under way. */
+static int ask_ahead(struct reading *reading, unsigned depth)
+{
+	while (reading->asked < reading->length &&
+		reading->asked - reading->heard < depth * reading->block_bytes) {
+		TRY(request(reading->wire, reading->address + reading->asked));
+		reading->asked += reading->block_bytes;
+	}
+	return 0;
+}
+
+static int hear_block(struct reading *reading)
+{
+	struct katapult_answer answer;
+	uint32_t address = reading->address + reading->heard;
+	int r = hear_answer(reading->wire, KATAPULT_REQUEST_BLOCK, &answer, ANSWER_MSEC);
+	if (r == 0 && !is_block(&answer, address, reading->block_bytes))
+		r = -EBADMSG; /* one before it was lost */
+	if (r == 0)
+		memcpy(reading->to + reading->heard, answer.payload + 8, reading->block_bytes);
+	return r;
+}
+
+/* What was asked ahead is forgotten, and the block asked for alone. */
+static int hear_again(struct reading *reading)
+{
+	reading->wire->resends++;
+	/* Answers that are still under way come in the meantime and are thrown away. */
+	TRY(serial_pause(reading->wire->serial, BUSY_MSEC));
+	TRY(become_quiet(reading->wire));
+	TRY(read_block(reading->wire, reading->address + reading->heard,
+		reading->to + reading->heard, reading->block_bytes));
+	reading->asked = reading->heard + reading->block_bytes;
+	return 0;
+}
+
+int katapult_read(struct katapult_wire *wire, uint32_t address, uint8_t *ret, uint32_t length,
+	uint32_t block_bytes, unsigned depth, int (*on_block)(void *context, uint32_t bytes),
+	void *context)
+{
+	struct reading reading = {
+		.wire = wire,
+		.address = address,
+		.length = length,
+		.block_bytes = block_bytes,
+		.to = ret,
+	};
+	while (reading.heard < length) {
+		TRY(ask_ahead(&reading, depth));
+		int r = hear_block(&reading);
+		if (is_worth_repeating(r))
+			r = hear_again(&reading);
+		if (r < 0)
+			return r;
+		reading.heard += block_bytes;
+		if (on_block)
+			TRY(on_block(context, block_bytes));
+	}
+	return 0;
+}
+
+/* ---- the end ----------------------------------------------------------------------------- */
+
+int katapult_end(struct katapult_wire *wire, uint32_t *ret_pages)
+{
+	struct katapult_answer answer;
+	int r = command(wire, KATAPULT_EOF, NULL, 0, &answer, BLOCK_MSEC, SAYINGS);
+	if (r < 0)
+		return r;
+	if (answer.length < 8)
+		return -EPROTO;
+	*ret_pages = read_u32(answer.payload + 4);
+	return 0;
+}
+
+/* It resets a tenth of a second later; an answer that is lost on the way means nothing. */
+int katapult_complete(struct katapult_wire *wire)
+{
+	struct katapult_answer answer;
+	return command(wire, KATAPULT_COMPLETE, NULL, 0, &answer, ANSWER_MSEC, 1);
+}
