@@ -60,8 +60,8 @@ static void take_sighting(
 
 /* ---- written by us ----------------------------------------------------------------------- */
 
-bool identity_is_own_write(const struct own_write *write, const struct device *device,
-	const struct board_facts *facts)
+bool identity_is_own_write(
+	const struct own_write *write, const struct device *device, const struct board_facts *facts)
 {
 	if (write->mode != device->mode || !text_equal(write->boot_serial, device->serial) ||
 		!is_possible(facts, write->chip))
@@ -95,8 +95,8 @@ static void take_firmware(struct board_facts *facts)
 	}
 }
 
-void identity_complete(struct board_facts *facts, const struct device *device,
-	const struct identity_clues *clues)
+void identity_complete(
+	struct board_facts *facts, const struct device *device, const struct identity_clues *clues)
 {
 	if (device->mode != MODE_DFU)
 		return;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * Which chip has a board that does not say it? A board in DFU shows a dozen signs, and several chips
- * show the same ones. What else is known completes them: what was seen on its socket a moment ago,
- * what we were writing to it, what its firmware says of itself. What the policy states comes later
- * (daemon/judge.c): it fills a gap, and is held against all of this.
+ * Which chip has a board that does not say it? A board in DFU shows a dozen signs, and several
+ * chips show the same ones. What else is known completes them: what was seen on its socket a moment
+ * ago, what we were writing to it, what its firmware says of itself. What the policy states comes
+ * later (daemon/judge.c): it fills a gap, and is held against all of this.
  */
 #include "model/board.h"
 #include "model/device.h"
@@ -34,8 +34,8 @@ struct identity_clues {
 };
 
 /* Completes what a probe saw, for boards in DFU; others say their chip themselves. */
-void identity_complete(struct board_facts *facts, const struct device *device,
-	const struct identity_clues *clues);
+void identity_complete(
+	struct board_facts *facts, const struct device *device, const struct identity_clues *clues);
 
 /* Is it the board that was being written? By the serial of its boot ROM; where many show the same,
  * only while nothing that starts is in its flash, as a broken-off write leaves it. */

@@ -28,8 +28,7 @@ bool stm32_serial_is_shared(const char *boot_serial)
 	static const char *const shared[] = {
 		"FFFFFFFEFFFF", /* F042, F072 */
 		"200364500000", /* H743, H750 */
-		"200000500000",
-		"STM32FxSTM32", /* early F401, F405, F407 */
+		"200000500000", "STM32FxSTM32", /* early F401, F405, F407 */
 		"STM32", /* F105 */
 	};
 	for (size_t i = 0; i < ELEMENTSOF(shared); i++)
@@ -85,8 +84,8 @@ bool stm32_serial_predict(const char *unique_id, char ret[STM32_BOOT_SERIAL_TEXT
 
 enum stm32_agreement stm32_serial_compare(const char *unique_id, const char *boot_serial)
 {
-	static uint32_t (*const sums[])(uint32_t first, uint32_t last) = { sum_words, sum_halves,
-		sum_bytes };
+	static uint32_t (*const sums[])(
+		uint32_t first, uint32_t last) = { sum_words, sum_halves, sum_bytes };
 	uint8_t id[ID_BYTES], shown[6];
 	if (!stm32_serial_is_unique_id(unique_id) || stm32_serial_is_shared(boot_serial) ||
 		text_parse_hex(unique_id, id, ID_BYTES) < 0 ||

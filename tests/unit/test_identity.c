@@ -177,8 +177,8 @@ static void firmware_of_another_chip_than_the_one_that_was_seen_leaves_it_open(v
 {
 	(void)unused;
 	struct board_facts facts = running(f401_or_f446(), "stm32f401xc");
-	expect_chip(completed(facts, BOOT_SERIAL, &klipper, NULL), CHIP_UNKNOWN,
-		CHIP_ORIGIN_UNSAID);
+	expect_chip(
+		completed(facts, BOOT_SERIAL, &klipper, NULL), CHIP_UNKNOWN, CHIP_ORIGIN_UNSAID);
 }
 
 /* ---- others ------------------------------------------------------------------------------ */

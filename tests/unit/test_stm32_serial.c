@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What a boot ROM will show of a chip whose Klipper was seen, and when two serials are two boards. */
+/* What a boot ROM will show of a chip whose Klipper was seen, and when two serials are two boards.
+ */
 #include "unit/expect.h"
 
 #include <strings.h>
