@@ -115,7 +115,7 @@ static int judge_kind(const struct trial *trial)
 		return 0;
 	return reasons_add(trial->reasons, REASON_BOOTLOADER_IMAGE,
 		"the image is %s and an application belongs here: use the application's own image, "
-		"or say bootloader = true in the rule if the boot loader is to be replaced",
+		"or say overwrite_bootloader = true in the rule if the boot loader is to be replaced",
 		name);
 }
 
