@@ -386,6 +386,28 @@ static void an_intent_is_kept_until_it_is_proved(void **state)
 	assert_int_equal(history_intent(room->history, place_left, &intent), 0);
 }
 
+/* A board in DFU has destroyed what it was known by: what it showed then is all that is left. */
+static void an_intent_keeps_what_a_board_in_dfu_is_known_by(void **state)
+{
+	struct room *room = *state;
+	struct job job = job_permitted(3, place_left);
+	struct device device = *job.device;
+	const struct place_record record = { 0 };
+	struct intent intent;
+	device.mode = MODE_DFU;
+	device.serial = (char *)"203739645542";
+	job.device = &device;
+	job.facts.possible_chips = chip_bit(CHIP_STM32F401) | chip_bit(CHIP_STM32F446);
+	job.facts.chip = CHIP_STM32F446;
+	assert_int_equal(history_store_intent(room->history, &job, &record), 0);
+	room_reopen(room);
+	assert_int_equal(history_intent(room->history, place_left, &intent), HISTORY_INTENT);
+	assert_int_equal(intent.mode, MODE_DFU);
+	assert_string_equal(intent.boot_serial, "203739645542");
+	assert_int_equal(intent.facts.chip, CHIP_STM32F446);
+	assert_true(intent.facts.possible_chips == job.facts.possible_chips);
+}
+
 static void a_place_has_one_intent_the_newest(void **state)
 {
 	struct room *room = *state;
@@ -582,6 +604,7 @@ int main(void)
 		STORY(flashed_boards_are_counted_by_rule),
 		STORY(boards_flashed_in_the_future_do_not_count),
 		STORY(an_intent_is_kept_until_it_is_proved),
+		STORY(an_intent_keeps_what_a_board_in_dfu_is_known_by),
 		STORY(a_place_has_one_intent_the_newest),
 		STORY(a_place_is_remembered_with_all_that_is_behind_it),
 		STORY(quarantined_places_are_listed_in_order),
