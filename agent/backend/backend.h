@@ -52,7 +52,8 @@ struct backend {
 
 	/*
 	 * Makes the flash hold the image, fail-safe at every step, and proves it by reading back.
-	 * 0: done, and `ret_tally` says what it took (no unit erased: it was there already).
+	 * 0: done, and `ret_tally` says what it took (no unit erased: it was there already); a
+	 * sentence in `ret_failure` is then a remark for whoever uses the board.
 	 */
 	int (*write)(struct backend_session *session, const struct backend_write *write,
 		struct job_tally *ret_tally, struct backend_failure *ret_failure);

@@ -128,11 +128,7 @@ static int picoboot_write_checked(struct backend_session *session,
 	struct backend_failure *ret_failure)
 {
 	visit_enter(&session->visit, ret_failure);
-	int r = usb_is_same_arrival(session->device);
-	if (r == 0)
-		return visit_fail(&session->visit, -ENODEV, REASON_BOARD_CHANGED,
-			"the board that was looked at has left its place; nothing was written. "
-			"Plug it in again");
+	int r = visit_check_arrival(&session->visit, session->device);
 	if (r < 0)
 		return picoboot_fail_wire(session, r, "preparing");
 	return picoboot_write_image(session, write, ret_tally);

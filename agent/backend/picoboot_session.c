@@ -55,20 +55,13 @@ int picoboot_safe_point(struct backend_session *session, enum job_phase phase, u
 	return 0;
 }
 
+static int recover(void *context)
+{
+	struct backend_session *session = context;
+	return picoboot_recover(&session->wire);
+}
+
 int picoboot_repair(struct backend_session *session, int error, uint64_t progress)
 {
-	if (progress > session->best_progress) {
-		session->best_progress = progress;
-		session->strikes = 0;
-	}
-	while (session->visit.failure->code == REASON_NONE && error != -ENODEV &&
-		error != -ENOMEM && session->strikes < PICOBOOT_STRIKES_MAX) {
-		session->strikes++;
-		session->recoveries++;
-		int r = picoboot_recover(&session->wire);
-		if (r == 0)
-			return 0;
-		error = r;
-	}
-	return error;
+	return visit_repair(&session->visit, error, progress, recover, session);
 }

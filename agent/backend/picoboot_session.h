@@ -12,9 +12,6 @@
 #include "backend/picoboot_wire.h"
 #include "backend/visit.h"
 
-/* Recoveries in a row that brought the work no further. */
-#define PICOBOOT_STRIKES_MAX 3
-
 struct backend_session {
 	struct visit visit;
 	struct usb_device *device;
@@ -25,10 +22,6 @@ struct backend_session {
 	bool is_touched; /* the flash is no longer what it was when we came */
 	bool may_start; /* the boot page may be there, and nobody has read it back */
 	bool is_restarted;
-
-	uint32_t recoveries;
-	unsigned strikes;
-	uint64_t best_progress;
 };
 
 /* visit_fail() for an error of the wire, with the sentence that belongs to it; `doing`: "reading".
@@ -39,9 +32,5 @@ int picoboot_fail_wire(struct backend_session *session, int error, const char *d
 int picoboot_safe_point(struct backend_session *session, enum job_phase phase, uint64_t done_bytes,
 	uint64_t total_bytes) _must_check_;
 
-/*
- * After `error`: sets the wire right again so that the work can go on. `progress` is any number
- * that grows as work gets done. 0, or the error to give up with: the board left, the work was
- * stopped, a reason was noted, or there was no progress for PICOBOOT_STRIKES_MAX times.
- */
+/* visit_repair() of this wire. */
 int picoboot_repair(struct backend_session *session, int error, uint64_t progress) _must_check_;

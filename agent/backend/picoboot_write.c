@@ -512,10 +512,9 @@ int picoboot_write_image(struct backend_session *session, const struct backend_w
 		flash_plan_settle(writing->plan);
 	writing->tally.units_total = (uint32_t)writing->plan->count;
 
-	session->best_progress = 0;
-	session->strikes = 0;
+	visit_begin_work(&session->visit);
 	r = write_with_repairs(writing);
-	writing->tally.recoveries = session->recoveries;
+	writing->tally.recoveries = session->visit.recoveries;
 	*ret_tally = writing->tally;
 	return r;
 }

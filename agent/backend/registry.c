@@ -3,11 +3,13 @@
 #include <stddef.h>
 
 #include "backend/backend.h"
+#include "backend/dfu.h"
 #include "backend/picoboot.h"
 
 static const struct backend *const backends[] = {
 	&picoboot_rp2040_backend,
 	&picoboot_rp2350_backend,
+	&dfu_backend,
 };
 
 const struct backend *backend_for_mode(enum board_mode mode)

@@ -40,6 +40,16 @@ int visit_fail_open(struct visit *visit, int error, const char *holders)
 	}
 }
 
+int visit_check_arrival(struct visit *visit, struct usb_device *device)
+{
+	int r = usb_is_same_arrival(device);
+	if (r == 0)
+		return visit_fail(visit, -ENODEV, REASON_BOARD_CHANGED,
+			"the board that was looked at has left its place; nothing was written. "
+			"Plug it in again");
+	return r < 0 ? r : 0;
+}
+
 int visit_report(
 	struct visit *visit, enum job_phase phase, uint64_t done_bytes, uint64_t total_bytes)
 {
@@ -48,6 +58,31 @@ int visit_report(
 	visit->total_bytes = total_bytes;
 	visit_on_alive(visit);
 	return visit->stop;
+}
+
+void visit_begin_work(struct visit *visit)
+{
+	visit->best_progress = 0;
+	visit->strikes = 0;
+}
+
+int visit_repair(struct visit *visit, int error, uint64_t progress, int (*recover)(void *context),
+	void *context)
+{
+	if (progress > visit->best_progress) {
+		visit->best_progress = progress;
+		visit->strikes = 0;
+	}
+	while (visit->failure->code == REASON_NONE && error != -ENODEV && error != -ENOMEM &&
+		visit->strikes < VISIT_STRIKES_MAX) {
+		visit->strikes++;
+		visit->recoveries++;
+		int r = recover(context);
+		if (r == 0)
+			return 0;
+		error = r;
+	}
+	return error;
 }
 
 void visit_on_alive(void *context)

@@ -14,6 +14,10 @@ struct visit {
 	enum job_phase phase;
 	uint64_t done_bytes, total_bytes;
 	int stop; /* what on_progress() said, once it was negative */
+
+	uint32_t recoveries;
+	unsigned strikes; /* recoveries in a row that brought the work no further */
+	uint64_t best_progress;
 };
 
 /* A call of the backend begins: nothing has failed yet. */
@@ -27,9 +31,26 @@ int visit_fail(struct visit *visit, int error, enum reason_code code, const char
  * `holders`: who may hold the board, as "picotool, a flash script". */
 int visit_fail_open(struct visit *visit, int error, const char *holders);
 
+/* Still the arrival that was opened? Negative: it is not, and why the call fails is noted, unless
+ * it is an error of the wire. */
+int visit_check_arrival(struct visit *visit, struct usb_device *device) _must_check_;
+
 /* How far the work is. Negative: stop here. */
 int visit_report(struct visit *visit, enum job_phase phase, uint64_t done_bytes,
 	uint64_t total_bytes) _must_check_;
+
+/*
+ * After `error`: sets the wire right again by `recover`, so that the work can go on. `progress` is
+ * any number that grows as work gets done. 0, or the error to give up with: the board left, the
+ * work was stopped, a reason was noted, or VISIT_STRIKES_MAX recoveries in a row brought it no
+ * further.
+ */
+#define VISIT_STRIKES_MAX 3
+int visit_repair(struct visit *visit, int error, uint64_t progress, int (*recover)(void *context),
+	void *context) _must_check_;
+
+/* Another piece of work begins, with all its strikes. */
+void visit_begin_work(struct visit *visit);
 
 /* For long waits: says the same again; a stop is obeyed at the next report. `context` is the visit.
  */

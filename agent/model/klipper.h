@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "model/image.h"
+#include "model/running.h"
 #include "model/transport.h"
 
 /* Today's dictionaries are 12 KiB of JSON in 4 KiB of flash. Ten times as much leaves room for what
@@ -41,6 +42,9 @@ void klipper_done(struct klipper *klipper);
 
 /* The pins that are kept for `name`, or NULL. */
 const char *klipper_reserved(const struct klipper *klipper, const char *name);
+
+/* The same as a value of bounded size. */
+struct running klipper_running(const struct klipper *klipper);
 
 /* Reads a dictionary that is unpacked already. 0; -EBADMSG when it is none; -ENOMEM. */
 int klipper_parse(const char *json, size_t length, struct klipper *ret) _must_check_;

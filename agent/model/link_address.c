@@ -407,6 +407,28 @@ struct link_address link_address_find(
 	return answer;
 }
 
+size_t link_offsets_stm32(const uint32_t **ret)
+{
+	*ret = stm32_offsets;
+	return ELEMENTSOF(stm32_offsets);
+}
+
+static void note_mention(void *object, uint32_t value)
+{
+	(void)value; /* it is the only one that is asked for */
+	*(bool *)object = true;
+}
+
+bool link_mentions(const uint8_t *code, size_t length, uint32_t value)
+{
+	bool is_mentioned = false;
+	const struct search search = {
+		.data = code, .length = length, .lowest = value, .highest = value
+	};
+	each_constant(&search, note_mention, &is_mentioned);
+	return is_mentioned;
+}
+
 void link_signs_text(unsigned signs, char *ret)
 {
 	static const char *const sign_names[] = { "vector table", "reset code", "default handler",

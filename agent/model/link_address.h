@@ -49,6 +49,13 @@ struct link_address {
 struct link_address link_address_find(
 	const uint8_t *data, size_t length, enum chip chip, size_t dictionary);
 
+/* How far behind the start of its flash the boot loaders of an STM32 leave room for programs,
+ * ascending and with 0 first. Returns how many. */
+size_t link_offsets_stm32(const uint32_t **ret);
+
+/* Is that value a constant in the code: an aligned word, or a pair of MOVW and MOVT? */
+bool link_mentions(const uint8_t *code, size_t length, uint32_t value);
+
 /* "vector table, reset code, …" for people; `ret` holds at least LINK_SIGNS_TEXT bytes. */
 #define LINK_SIGNS_TEXT 160
 void link_signs_text(unsigned signs, char *ret);

@@ -12,8 +12,6 @@
 
 #define RUNNING_TEXT 96
 
-struct klipper;
-
 /* Texts are plain and "" when unknown, numbers are 0. */
 struct running {
 	bool is_known; /* there is such a firmware */
@@ -30,6 +28,3 @@ struct running {
 	bool has_initial_pins;
 	char initial_pins[RUNNING_TEXT];
 };
-
-/* What a dictionary says. */
-struct running running_of(const struct klipper *klipper);

@@ -338,6 +338,12 @@ int usb_claim(struct usb_device *device, unsigned interface)
 	return r < 0 ? errno_of_libusb(r) : 0;
 }
 
+int usb_set_alternate(struct usb_device *device, unsigned interface, unsigned alternate)
+{
+	int r = libusb_set_interface_alt_setting(device->handle, (int)interface, (int)alternate);
+	return r < 0 ? errno_of_libusb(r) : 0;
+}
+
 int usb_control(struct usb_device *device, uint8_t request_type, uint8_t request, uint16_t value,
 	uint16_t index, void *data, uint16_t length, unsigned timeout_msec)
 {

@@ -50,6 +50,10 @@ int usb_configuration(struct usb_device *device, const uint8_t **ret_bytes, size
 
 int usb_claim(struct usb_device *device, unsigned interface) _must_check_;
 
+/* Chooses an alternate setting of a claimed interface. */
+int usb_set_alternate(struct usb_device *device, unsigned interface, unsigned alternate)
+	_must_check_;
+
 /* A control request. Returns the number of bytes of the data stage (0…length) or a negative errno;
  * -ETIMEDOUT when the device did not finish within `timeout_msec`. */
 int usb_control(struct usb_device *device, uint8_t request_type, uint8_t request, uint16_t value,

@@ -251,9 +251,11 @@ static void obey_go(struct run *run, const struct wire_go *go, int fd, struct wi
 	}
 	bool is_identical = outcome->tally.units_erased == 0 && outcome->tally.bytes_written == 0;
 	outcome->verification = VERIFY_READBACK;
-	set_outcome(outcome, is_identical ? OUTCOME_IDENTICAL : OUTCOME_FLASHED, REASON_NONE, "%s",
+	set_outcome(outcome, is_identical ? OUTCOME_IDENTICAL : OUTCOME_FLASHED, REASON_NONE,
+		"%s%s%s",
 		is_identical ? "the board held this image already, every byte was compared"
-			     : "written, and read back without a difference");
+			     : "written, and read back without a difference",
+		failure.sentence[0] ? "; " : "", failure.sentence);
 	restart_board(run, outcome);
 }
 

@@ -39,6 +39,7 @@ struct bench *bench_free(struct bench *bench)
 		bench->boards = board->next;
 		controller_flush(&board->port.controller, -ESHUTDOWN);
 		rp2040_free(board->rp2040);
+		stm32_free(board->stm32);
 		free(board->syspath);
 		free(board);
 	}
@@ -124,17 +125,40 @@ struct bench_board *bench_plug(
 	return board;
 }
 
+struct bench_board *bench_plug_stm32(
+	struct bench *bench, const char *syspath, const struct stm32_options *options)
+{
+	static const struct stm32_options plain;
+	struct stm32 *stm32;
+	if (!options)
+		options = &plain;
+	if (stm32_new(options, &stm32) < 0)
+		abort();
+	bench_run(bench);
+	struct bench_board *board = add_board(bench, syspath, stm32_core(stm32));
+	board->stm32 = stm32;
+	stm32_power_on(stm32, bench->now, !options->boot0_released);
+	bench_await_present(board, APPEAR_MSEC);
+	return board;
+}
+
 void bench_unplug(struct bench_board *board)
 {
 	bench_run(board->bench);
-	rp2040_power_off(board->rp2040, board->bench->now);
+	if (board->stm32)
+		stm32_power_off(board->stm32, board->bench->now);
+	else
+		rp2040_power_off(board->rp2040, board->bench->now);
 	bench_run(board->bench);
 }
 
 void bench_replug(struct bench_board *board, bool button)
 {
 	bench_run(board->bench);
-	rp2040_power_on(board->rp2040, board->bench->now, button);
+	if (board->stm32)
+		stm32_power_on(board->stm32, board->bench->now, button);
+	else
+		rp2040_power_on(board->rp2040, board->bench->now, button);
 	bench_await_present(board, APPEAR_MSEC);
 }
 
@@ -156,6 +180,18 @@ bool bench_await_mode(struct bench_board *board, enum rp2040_mode mode, unsigned
 		seen = rp2040_mode(board->rp2040) == mode;
 		if (mode == RP2040_BOOT || mode == RP2040_APPLICATION)
 			seen = seen && board->port.state == HUB_PORT_PRESENT;
+	} while (!seen && bench_step(board->bench, deadline));
+	return seen;
+}
+
+bool bench_await_stm32(struct bench_board *board, enum stm32_mode mode, unsigned msec)
+{
+	bool on_bus = mode == STM32_DFU || mode == STM32_KATAPULT || mode == STM32_APPLICATION;
+	uint64_t deadline = board->bench->now + msec * NSEC_PER_MSEC;
+	bool seen;
+	do {
+		seen = stm32_mode(board->stm32) == mode &&
+		       (!on_bus || board->port.state == HUB_PORT_PRESENT);
 	} while (!seen && bench_step(board->bench, deadline));
 	return seen;
 }
@@ -187,8 +223,33 @@ int bench_fault(struct bench_board *board, const struct rp2040_fault *fault)
 	return number;
 }
 
+struct stm32 *bench_stm32(struct bench_board *board)
+{
+	bench_run(board->bench);
+	return board->stm32;
+}
+
+int bench_stm32_fault(struct bench_board *board, const struct stm32_fault *fault)
+{
+	bench_run(board->bench);
+	int number = stm32_arm(board->stm32, board->bench->now, fault);
+	if (number < 0)
+		abort();
+	bench_run(board->bench);
+	return number;
+}
+
+void bench_stm32_reset(struct bench_board *board, bool boot0)
+{
+	bench_run(board->bench);
+	stm32_reset(board->stm32, board->bench->now, boot0);
+	bench_run(board->bench);
+}
+
 bool bench_fault_fired(const struct bench_board *board, int fault)
 {
+	if (board->stm32)
+		return stm32_fault_fired(board->stm32, fault);
 	return rp2040_fault_fired(board->rp2040, fault);
 }
 

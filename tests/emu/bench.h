@@ -11,6 +11,7 @@
  *	… usb_open(&address, &device) …
  */
 #include "emu/rp2040.h"
+#include "emu/stm32.h"
 #include "port/usb.h"
 
 struct bench;
@@ -27,17 +28,20 @@ void bench_advance(struct bench *bench, uint64_t nsec);
  * `options` may be NULL. Aborts the test when memory is short or the options make no sense. */
 struct bench_board *bench_plug(
 	struct bench *bench, const char *syspath, const struct rp2040_options *options);
+struct bench_board *bench_plug_stm32(
+	struct bench *bench, const char *syspath, const struct stm32_options *options);
 /* The same for a device of another make; the bench does not own it. */
 struct bench_board *bench_plug_core(
 	struct bench *bench, const char *syspath, struct device_core *core);
 
-/* The cable of a board that stays on the bench. */
+/* The cable of a board that stays on the bench; an STM32's button is BOOT0. */
 void bench_unplug(struct bench_board *board);
 void bench_replug(struct bench_board *board, bool button);
 
 /* Lets time pass until the host sees the board (as anything, or in `mode`), for `msec` at most. */
 bool bench_await_present(struct bench_board *board, unsigned msec);
 bool bench_await_mode(struct bench_board *board, enum rp2040_mode mode, unsigned msec);
+bool bench_await_stm32(struct bench_board *board, enum stm32_mode mode, unsigned msec);
 
 /* The present arrival; arrival 0 and device 0 when there is none. */
 struct usb_address bench_address(const struct bench_board *board);
@@ -45,6 +49,9 @@ struct usb_address bench_address(const struct bench_board *board);
 /* The board itself, for its flash, counters, ledger and faults. */
 struct rp2040 *bench_rp2040(struct bench_board *board);
 int bench_fault(struct bench_board *board, const struct rp2040_fault *fault);
+struct stm32 *bench_stm32(struct bench_board *board);
+int bench_stm32_fault(struct bench_board *board, const struct stm32_fault *fault);
+void bench_stm32_reset(struct bench_board *board, bool boot0); /* the reset button */
 bool bench_fault_fired(const struct bench_board *board, int fault);
 
 /* What the program under test has asked of port/usb. */

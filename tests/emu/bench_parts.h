@@ -12,7 +12,8 @@ struct bench_board {
 	struct bench *bench;
 	struct bench_board *next;
 	char *syspath;
-	struct rp2040 *rp2040; /* NULL: a device of another make */
+	struct rp2040 *rp2040; /* one of these, or none: a device of another make */
+	struct stm32 *stm32;
 	struct hub_port port;
 };
 

@@ -9,8 +9,6 @@
 
 #include "emu/controller.h"
 
-#define CONTROL_PACKETS_LEAST 2
-
 static unsigned queue_index(uint8_t endpoint)
 {
 	if (endpoint == 0)
@@ -58,8 +56,10 @@ static void detach(struct controller *controller, struct urb *urb)
 static void give_back(struct controller *controller, struct urb *urb, int status)
 {
 	detach(controller, urb);
-	if (controller->flying == urb)
+	if (controller->flying == urb) {
 		controller->flying = NULL;
+		controller->carrying = false;
+	}
 	urb->status = status;
 	urb->done = true;
 	if (urb->on_done)
@@ -107,16 +107,21 @@ static size_t packet_length(const struct urb *urb)
 	return left < PACKET_BYTES ? left : PACKET_BYTES;
 }
 
-static uint64_t wire_time(const struct urb *urb)
+static size_t packets_of(size_t length)
+{
+	return (length + PACKET_BYTES - 1) / PACKET_BYTES;
+}
+
+/* How much a device has to tell is known when it is asked: here one packet is counted, the others
+ * when it has answered. */
+static uint64_t wire_time(const struct controller *controller, const struct urb *urb)
 {
 	if (urb->endpoint)
 		return PACKET_NSEC;
-	size_t data = urb->length
-			      ? (urb->setup[0] & ENDPOINT_TOWARDS_US
-						? 1
-						: (urb->length + PACKET_BYTES - 1) / PACKET_BYTES)
-			      : 0;
-	return (CONTROL_PACKETS_LEAST + data) * PACKET_NSEC;
+	size_t packets = packets_of(urb->length);
+	if (packets && urb->setup[0] & ENDPOINT_TOWARDS_US)
+		packets = 1;
+	return CONTROL_PACKETS_LEAST * PACKET_NSEC + control_data_nsec(controller->core, packets);
 }
 
 /*
@@ -145,7 +150,7 @@ static bool take_off(struct controller *controller)
 			continue;
 		controller->turn = index;
 		controller->flying = urb;
-		controller->landing = controller->clock + wire_time(urb);
+		controller->landing = controller->clock + wire_time(controller, urb);
 		return true;
 	}
 	return false;
@@ -171,8 +176,21 @@ static void land_control(struct controller *controller, struct urb *urb)
 	if (answer != PACKET_ACK)
 		return on_refusal(controller, urb, answer);
 	follow_request(controller, urb);
-	urb->transferred = urb->setup[0] & ENDPOINT_TOWARDS_US ? length : urb->length;
-	give_back(controller, urb, 0);
+	bool in = urb->setup[0] & ENDPOINT_TOWARDS_US;
+	urb->transferred = in ? length : urb->length;
+	if (!in || packets_of(length) < 2)
+		return give_back(controller, urb, 0);
+	controller->carrying = true;
+	controller->landing = controller->clock + control_data_nsec(core, packets_of(length) - 1);
+}
+
+static void end_carrying(struct controller *controller, struct urb *urb)
+{
+	struct device_core *core = controller->core;
+	bool lost = core->operations->poll(core, 0) == PACKET_LOST;
+	if (lost)
+		urb->transferred = 0;
+	give_back(controller, urb, lost ? -EPROTO : 0);
 }
 
 static void land_in(struct controller *controller, struct urb *urb)
@@ -216,14 +234,16 @@ static void land_out(struct controller *controller, struct urb *urb)
 static void land(struct controller *controller)
 {
 	struct urb *urb = controller->flying;
-	if (urb->endpoint == 0)
+	if (controller->carrying)
+		end_carrying(controller, urb);
+	else if (urb->endpoint == 0)
 		land_control(controller, urb);
 	else if (is_towards_us(urb))
 		land_in(controller, urb);
 	else
 		land_out(controller, urb);
 	/* Given back, it may be freed by now; then it does not fly either. */
-	if (controller->flying != urb)
+	if (controller->flying != urb || controller->carrying)
 		return;
 	controller->flying = NULL;
 	if (urb->unlinked)

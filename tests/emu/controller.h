@@ -38,6 +38,7 @@ struct controller {
 	unsigned turn;
 	struct urb *flying; /* its packet is on the wire until `landing` */
 	uint64_t landing;
+	bool carrying; /* it is a control transfer that was served, its data are still coming */
 	bool down; /* the device is gone: every URB is refused */
 	/* The requests that reset toggles on the other side do so on this side too: for transports
 	 * where the real host's toggles cannot be seen. */

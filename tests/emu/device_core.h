@@ -49,4 +49,13 @@ struct device_operations {
 
 struct device_core {
 	const struct device_operations *operations;
+	/* What a packet in the data stage of a control transfer takes; 0: PACKET_NSEC. */
+	uint64_t control_packet_nsec;
 };
+
+#define CONTROL_PACKETS_LEAST 2 /* SETUP and status */
+
+static inline uint64_t control_data_nsec(const struct device_core *core, size_t packets)
+{
+	return packets * (core->control_packet_nsec ? core->control_packet_nsec : PACKET_NSEC);
+}

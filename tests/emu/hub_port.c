@@ -74,8 +74,7 @@ static void enter(struct hub_port *port, enum hub_port_state state, uint64_t nse
 	port->due = nsec == NEVER ? NEVER : port->controller.clock + nsec;
 }
 
-/* 0 when there are as many devices as numbers. */
-static unsigned take_number(struct hub *hub)
+unsigned hub_take_number(struct hub *hub)
 {
 	for (unsigned tries = 0; tries < HUB_DEVICE_NUMBERS; tries++) {
 		hub->last_device = hub->last_device % HUB_DEVICE_NUMBERS + 1;
@@ -99,7 +98,7 @@ static void enumerate(struct hub_port *port)
 	read_string(port, port->descriptor[14], port->manufacturer);
 	read_string(port, port->descriptor[15], port->product);
 	read_string(port, port->descriptor[16], port->serial);
-	port->device = take_number(port->hub);
+	port->device = hub_take_number(port->hub);
 	port->arrival = ++port->hub->last_arrival;
 	port->controller.down = false;
 	enter(port, HUB_PORT_PRESENT, NEVER);

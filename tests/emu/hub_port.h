@@ -32,6 +32,9 @@ struct hub {
 	uint64_t last_arrival;
 };
 
+/* A number for one more device; 0 when there are as many devices as numbers. */
+unsigned hub_take_number(struct hub *hub);
+
 struct hub_port {
 	struct hub *hub;
 	struct controller controller;

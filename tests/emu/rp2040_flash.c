@@ -18,15 +18,6 @@
 #define OPCODE_ERASE   0x20
 #define DEFAULT_BYTES  ((size_t)2 << 20)
 
-/* xorshift64*: noise that is the same in every run. */
-uint64_t noise_next(uint64_t *state)
-{
-	*state ^= *state >> 12;
-	*state ^= *state << 25;
-	*state ^= *state >> 27;
-	return *state * 0x2545f4914f6cdd1dULL;
-}
-
 /* Whoever cuts the power of this whole machine finds the chip in the file: on its disk before the
  * next thing happens. A file that cannot be written would make a liar of the test. */
 static void mirror(const struct flash_chip *chip, uint32_t offset, size_t length)

@@ -4,6 +4,7 @@
  * The inside of the emulated board, shared by the rp2040_*.c files only. Every function here may
  * rely on board->now being the time of the call that is served.
  */
+#include "emu/noise.h"
 #include "emu/rp2040.h"
 
 #define RP2040_SRAM_BASE           0x20000000u
@@ -320,7 +321,6 @@ uint64_t flash_program(struct rp2040 *board, uint32_t command, const uint8_t *pa
 void flash_read(struct rp2040 *board, uint32_t command, uint8_t *page);
 void flash_power_cut(struct flash_chip *chip, uint64_t now);
 void flash_stick(struct flash_chip *chip, uint32_t offset, uint8_t bit, uint8_t value);
-uint64_t noise_next(uint64_t *state);
 
 /* rp2040_picoboot.c */
 void picoboot_reset(struct rp2040 *board);

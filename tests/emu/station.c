@@ -64,10 +64,10 @@ void station_unwatch(struct station *station, struct station_watch *watch)
 	epoll_ctl(station->epoll, EPOLL_CTL_DEL, watch->fd, NULL);
 }
 
-void station_note(struct station_place *place, uint64_t at_nsec, const char *text, bool detail)
+void station_note(struct station_place *place, uint64_t at_nsec, const char *text, bool is_detail)
 {
 	struct station *station = place->station;
-	FILE *files[] = { station->details.file, detail ? NULL : station->events.file };
+	FILE *files[] = { station->details.file, is_detail ? NULL : station->events.file };
 	for (size_t index = 0; index < ELEMENTSOF(files); index++)
 		if (files[index])
 			fprintf(files[index],
@@ -201,9 +201,9 @@ struct station *station_free(struct station *station)
 	while (station->places) {
 		struct station_place *place = station->places;
 		station->places = place->next;
-		rp2040_power_off(place->board, station_now());
+		place->board->operations->power_off(place->board, station_now());
 		station->transport.remove(place);
-		rp2040_free(place->board);
+		emulated_board_free(place->board);
 		free(place->name);
 		free(place);
 	}

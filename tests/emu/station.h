@@ -4,7 +4,7 @@
  * A bench in real time: boards at named places, a loop, a lock for transports that have threads of
  * their own, and the line protocol (station_protocol.c) by which a test moves cables.
  *
- *	plug PLACE [key=value…]     replug PLACE [button=0]     unplug PLACE
+ *	plug PLACE [kind=MAKE] [key=value…]     replug PLACE [button=0]     unplug PLACE
  *	fault PLACE KIND [key=value…]     heal PLACE     orphan PLACE
  *	state PLACE     list     dump PLACE FILE     load PLACE FILE
  *	await PLACE CONDITION [limit=MSEC]     events [all]     quit
@@ -14,7 +14,7 @@
 #include <pthread.h>
 #include <stdio.h>
 
-#include "emu/rp2040.h"
+#include "emu/emulated_board.h"
 
 struct station;
 
@@ -22,7 +22,7 @@ struct station_place {
 	struct station *station;
 	struct station_place *next;
 	char *name;
-	struct rp2040 *board;
+	struct emulated_board *board;
 	void *side; /* the transport's */
 };
 

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * What the loop, the protocol and its options share.
+ * What the loop and the protocol share.
  */
 #include "emu/station.h"
 
 #define STATION_LINE_BYTES 4096
 #define STATION_CLIENTS    16
-#define STATION_WORDS      64
 
 struct station_client {
 	struct station *station;
@@ -38,25 +37,11 @@ struct station {
 	} events, details;
 };
 
-struct station_words {
-	size_t count;
-	char *words[STATION_WORDS];
-};
-
 /* station_protocol.c: called locked. */
 void protocol_on_line(struct station_client *client, char *line);
 bool protocol_condition_holds(struct station_place *place, const char *condition);
 void protocol_answer_await(struct station_client *client, bool holds);
 void protocol_answer(struct station_client *client, const char *format, ...) _printf_(2, 3);
 /* A detail is for those who have asked for all events. */
-void station_note(struct station_place *place, uint64_t at_nsec, const char *text, bool detail);
-void protocol_on_event(void *context, const struct rp2040_event *event);
-
-/* station_options.c: from "key=value" words; -EINVAL and the word in `*ret_wrong`. What the options
- * point at lives in `words` and in `image`. */
-int options_parse(const struct station_words *words, size_t first, struct rp2040_options *options,
-	uint8_t **ret_image, const char **ret_wrong) _must_check_;
-int options_parse_fault(const struct station_words *words, size_t first, struct rp2040_fault *fault,
-	const char **ret_wrong) _must_check_;
-const char *options_fault_name(enum rp2040_fault_kind kind);
-int options_read_file(const char *path, uint8_t **ret_bytes, size_t *ret_length) _must_check_;
+void station_note(struct station_place *place, uint64_t at_nsec, const char *text, bool is_detail);
+void protocol_on_event(void *context, uint64_t at_nsec, const char *text, bool is_detail);

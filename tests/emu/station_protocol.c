@@ -8,7 +8,6 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "emu/picoboot_words.h"
 #include "emu/station_parts.h"
 
 #define AWAIT_MSEC 10000
@@ -46,53 +45,9 @@ static struct station_place *find_place(struct station *station, const char *nam
 	return place;
 }
 
-static const char *fault_text(uint32_t kind)
+void protocol_on_event(void *context, uint64_t at_nsec, const char *text, bool is_detail)
 {
-	return options_fault_name((enum rp2040_fault_kind)kind);
-}
-
-void protocol_on_event(void *context, const struct rp2040_event *event)
-{
-	static const char *const modes[] = { "left the bus: off", "left the bus: away",
-		"rebooted to boot mode", "rebooted to application", "left the bus: lost" };
-	struct station_place *place = context;
-	char text[64] = "first-usb-request";
-	if (event->kind == RP2040_EVENT_MODE)
-		snprintf(text, sizeof(text), "%s", modes[event->value]);
-	else if (event->kind == RP2040_EVENT_ERASE)
-		snprintf(text, sizeof(text), "erase 0x%x", event->value);
-	else if (event->kind == RP2040_EVENT_PROGRAM)
-		snprintf(text, sizeof(text), "program 0x%x", event->value);
-	else if (event->kind == RP2040_EVENT_COMMAND)
-		snprintf(text, sizeof(text), "command 0x%02x", event->value);
-	else if (event->kind == RP2040_EVENT_FAULT)
-		snprintf(text, sizeof(text), "fault %s", fault_text(event->value));
-	bool detail = event->kind == RP2040_EVENT_PROGRAM || event->kind == RP2040_EVENT_COMMAND;
-	station_note(place, event->at_nsec, text, detail);
-}
-
-static void write_counters(FILE *json, const struct rp2040 *board)
-{
-	const struct rp2040_counters *counters = rp2040_counters(board);
-	const struct rp2040_ledger *ledger = rp2040_ledger(board);
-	fprintf(json,
-		",\"commands\":%llu,\"sectors_erased\":%llu,\"pages_programmed\":%llu,"
-		"\"pages_overprogrammed\":%llu,\"bytes_read\":%llu,\"bulk_bytes\":%llu,"
-		"\"control_requests\":%llu,\"interface_resets\":%llu,\"bus_resets\":%llu,"
-		"\"executions\":%llu,\"otp_writes\":%llu",
-		(unsigned long long)counters->commands,
-		(unsigned long long)counters->sectors_erased,
-		(unsigned long long)counters->pages_programmed,
-		(unsigned long long)counters->pages_overprogrammed,
-		(unsigned long long)counters->bytes_read, (unsigned long long)counters->bulk_bytes,
-		(unsigned long long)counters->control_requests,
-		(unsigned long long)counters->interface_resets,
-		(unsigned long long)counters->bus_resets, (unsigned long long)counters->executions,
-		(unsigned long long)counters->commands_by_id[PICOBOOT_OTP_WRITE]);
-	fprintf(json, ",\"busy_nsec\":%llu,\"flash_nsec\":%llu,\"wire_nsec\":%llu",
-		(unsigned long long)ledger->union_nsec,
-		(unsigned long long)(ledger->erase_nsec + ledger->program_nsec + ledger->read_nsec),
-		(unsigned long long)ledger->wire_nsec);
+	station_note(context, at_nsec, text, is_detail);
 }
 
 static bool is_present(struct station_place *place)
@@ -106,19 +61,20 @@ static bool is_present(struct station_place *place)
 
 static void write_state(struct station_client *client, struct station_place *place)
 {
+	struct emulated_board *board = place->board;
+	const struct emulated_board_operations *operations = board->operations;
 	_cleanup_(freep) char *text = NULL;
 	size_t length;
 	_cleanup_(fclosep) FILE *json = open_memstream(&text, &length);
 	if (!json)
 		return refuse(client, -ENOMEM);
 	fprintf(json, "{\"ok\":true,\"place\":\"%s\",\"mode\":\"%s\",\"flash\":\"%s\"", place->name,
-		rp2040_mode_name(rp2040_mode(place->board)),
-		rp2040_boot_name(rp2040_flash_state(place->board)));
+		operations->mode(board), operations->flash_state(board));
 	bool present = place->station->transport.describe(place, json);
-	write_counters(json, place->board);
+	operations->write_counters(board, json);
 	fprintf(json, ",\"faults_fired\":[");
-	for (int fault = 0, printed = 0; rp2040_fault_exists(place->board, fault); fault++)
-		if (rp2040_fault_fired(place->board, fault))
+	for (int fault = 0, printed = 0; operations->fault_exists(board, fault); fault++)
+		if (operations->fault_fired(board, fault))
 			fprintf(json, "%s%d", printed++ ? "," : "", fault);
 	fprintf(json, "],\"present\":%s}\n", present ? "true" : "false");
 	fflush(json);
@@ -141,20 +97,25 @@ static struct station_place *new_place(struct station *station, const char *name
 	return place;
 }
 
+static bool is_off(const struct station_place *place)
+{
+	return !place->board || place->board->operations->is_off(place->board);
+}
+
 static int connect_board(struct station_place *place, bool button)
 {
 	int error = place->station->transport.add(place);
 	if (error < 0)
 		return error;
-	rp2040_power_on(place->board, station_now(), button);
+	place->board->operations->power_on(place->board, station_now(), button);
 	return 0;
 }
 
 static void disconnect(struct station_place *place)
 {
-	if (!place->board || rp2040_mode(place->board) == RP2040_OFF)
+	if (is_off(place))
 		return;
-	rp2040_power_off(place->board, station_now());
+	place->board->operations->power_off(place->board, station_now());
 	place->station->transport.remove(place);
 }
 
@@ -164,35 +125,32 @@ static void forget_place(struct station_place *place)
 	while (*at != place)
 		at = &(*at)->next;
 	*at = place->next;
-	rp2040_free(place->board);
+	emulated_board_free(place->board);
 	free(place->name);
 	free(place);
 }
 
-static void on_plug(struct station_client *client, const struct station_words *words)
+static void on_plug(struct station_client *client, const struct words *words)
 {
-	struct rp2040_options options = { 0 };
-	_cleanup_(freep) uint8_t *image = NULL;
-	_cleanup_(rp2040_freep) struct rp2040 *board = NULL;
-	const char *wrong = "";
-	int error = options_parse(words, 2, &options, &image, &wrong);
-	if (error < 0)
+	_cleanup_(emulated_board_freep) struct emulated_board *board = NULL;
+	const char *wrong = NULL;
+	struct station_place *place = find_place(client->station, words->words[1]);
+	if (place && !is_off(place))
+		return refuse(client, -EBUSY);
+	int error = emulated_board_new(words, 2, &board, &wrong);
+	if (error < 0 && wrong)
 		return protocol_answer(
 			client, "{\"ok\":false,\"error\":\"bad option: %s\"}", wrong);
-	struct station_place *place = find_place(client->station, words->words[1]);
-	if (place && rp2040_mode(place->board) != RP2040_OFF)
-		return refuse(client, -EBUSY);
-	error = rp2040_new(&options, &board);
 	if (error < 0)
 		return refuse(client, error);
 	if (!place)
 		place = new_place(client->station, words->words[1]);
 	if (!place)
 		return refuse(client, -ENOMEM);
-	rp2040_free(place->board);
+	emulated_board_free(place->board);
 	place->board = TAKE_PTR(board);
-	rp2040_listen(place->board, protocol_on_event, place);
-	error = connect_board(place, !options.button_released);
+	emulated_board_listen(place->board, protocol_on_event, place);
+	error = connect_board(place, place->board->button_held);
 	if (error < 0) {
 		forget_place(place);
 		return refuse(client, error);
@@ -200,11 +158,11 @@ static void on_plug(struct station_client *client, const struct station_words *w
 	write_state(client, place);
 }
 
-static void on_replug(struct station_client *client, struct station_place *place,
-	const struct station_words *words)
+static void on_replug(
+	struct station_client *client, struct station_place *place, const struct words *words)
 {
 	bool button = words->count < 3 || strcmp(words->words[2], "button=0") != 0;
-	if (rp2040_mode(place->board) != RP2040_OFF)
+	if (!is_off(place))
 		return refuse(client, -EBUSY);
 	int error = connect_board(place, button);
 	if (error < 0)
@@ -212,14 +170,14 @@ static void on_replug(struct station_client *client, struct station_place *place
 	write_state(client, place);
 }
 
-static void on_fault(struct station_client *client, struct station_place *place,
-	const struct station_words *words)
+static void on_fault(
+	struct station_client *client, struct station_place *place, const struct words *words)
 {
-	struct rp2040_fault fault = { 0 };
-	const char *wrong = "";
-	if (options_parse_fault(words, 2, &fault, &wrong) < 0)
+	struct emulated_board *board = place->board;
+	const char *wrong = NULL;
+	int number = board->operations->arm(board, station_now(), words, 2, &wrong);
+	if (number < 0 && wrong)
 		return protocol_answer(client, "{\"ok\":false,\"error\":\"bad fault: %s\"}", wrong);
-	int number = rp2040_arm(place->board, station_now(), &fault);
 	if (number < 0)
 		return refuse(client, number);
 	protocol_answer(client, "{\"ok\":true,\"fault\":%d}", number);
@@ -228,7 +186,7 @@ static void on_fault(struct station_client *client, struct station_place *place,
 static int dump(struct station_place *place, const char *path)
 {
 	size_t size;
-	const uint8_t *flash = rp2040_flash(place->board, &size);
+	const uint8_t *flash = place->board->operations->flash(place->board, &size);
 	_cleanup_(fclosep) FILE *file = fopen(path, "we");
 	if (!file || fwrite(flash, 1, size, file) != size || fflush(file))
 		return -errno;
@@ -239,8 +197,8 @@ static int load(struct station_place *place, const char *path)
 {
 	_cleanup_(freep) uint8_t *bytes = NULL;
 	size_t length, size;
-	uint8_t *flash = rp2040_flash(place->board, &size);
-	int error = options_read_file(path, &bytes, &length);
+	uint8_t *flash = place->board->operations->flash(place->board, &size);
+	int error = word_read_file(path, &bytes, &length);
 	if (error < 0)
 		return error;
 	if (length > size)
@@ -249,31 +207,22 @@ static int load(struct station_place *place, const char *path)
 	return 0;
 }
 
-/* "present", "absent", "requested", "fired", "mode=NAME", "flash=NAME" or "pages=N", "sectors=N",
- * "commands=N" (that many at least). */
+/* "present", "absent", "fired", "mode=NAME", "flash=NAME", and what only this make knows. */
 bool protocol_condition_holds(struct station_place *place, const char *condition)
 {
-	const struct rp2040_counters *counters = rp2040_counters(place->board);
-	const char *value = strchr(condition, '=');
-	value = value ? value + 1 : "";
+	struct emulated_board *board = place->board;
+	const struct emulated_board_operations *operations = board->operations;
 	if (!strcmp(condition, "present"))
 		return is_present(place);
 	if (!strcmp(condition, "absent"))
 		return !is_present(place);
-	if (!strcmp(condition, "requested"))
-		return counters->commands > 0;
 	if (!strcmp(condition, "fired"))
-		return rp2040_fault_fired(place->board, 0);
+		return operations->fault_fired(board, 0);
 	if (!strncmp(condition, "mode=", 5))
-		return !strcmp(value, rp2040_mode_name(rp2040_mode(place->board)));
+		return !strcmp(condition + 5, operations->mode(board));
 	if (!strncmp(condition, "flash=", 6))
-		return !strcmp(value, rp2040_boot_name(rp2040_flash_state(place->board)));
-	uint64_t wanted = strtoull(value, NULL, 0);
-	if (!strncmp(condition, "pages=", 6))
-		return counters->pages_programmed >= wanted;
-	if (!strncmp(condition, "sectors=", 8))
-		return counters->sectors_erased >= wanted;
-	return !strncmp(condition, "commands=", 9) && counters->commands >= wanted;
+		return !strcmp(condition + 6, operations->flash_state(board));
+	return operations->condition_holds(board, condition);
 }
 
 void protocol_answer_await(struct station_client *client, bool holds)
@@ -286,8 +235,8 @@ void protocol_answer_await(struct station_client *client, bool holds)
 		protocol_answer(client, "{\"ok\":false,\"error\":\"limit\"}");
 }
 
-static void on_await(struct station_client *client, struct station_place *place,
-	const struct station_words *words)
+static void on_await(
+	struct station_client *client, struct station_place *place, const struct words *words)
 {
 	unsigned long msec = AWAIT_MSEC;
 	if (words->count < 3 || strlen(words->words[2]) >= sizeof(client->condition))
@@ -299,7 +248,7 @@ static void on_await(struct station_client *client, struct station_place *place,
 	client->deadline = station_now() + msec * NSEC_PER_MSEC;
 }
 
-static void on_place_verb(struct station_client *client, const struct station_words *words)
+static void on_place_verb(struct station_client *client, const struct words *words)
 {
 	const char *verb = words->words[0];
 	struct station_place *place =
@@ -319,11 +268,11 @@ static void on_place_verb(struct station_client *client, const struct station_wo
 	if (!strcmp(verb, "unplug"))
 		disconnect(place);
 	else if (!strcmp(verb, "heal"))
-		rp2040_disarm_all(place->board);
+		place->board->operations->disarm_all(place->board);
 	else if (!strcmp(verb, "orphan") && place->station->transport.orphan)
 		place->station->transport.orphan(place);
 	else if (!strcmp(verb, "reset-counters"))
-		rp2040_reset_counters(place->board);
+		place->board->operations->reset_counters(place->board);
 	else if (!strcmp(verb, "dump") && words->count == 3)
 		error = dump(place, words->words[2]);
 	else if (!strcmp(verb, "load") && words->count == 3)
@@ -352,9 +301,9 @@ static void on_list(struct station_client *client)
 
 void protocol_on_line(struct station_client *client, char *line)
 {
-	struct station_words words = { 0 };
+	struct words words = { 0 };
 	char *rest = NULL;
-	for (char *word = strtok_r(line, " \t\r", &rest); word && words.count < STATION_WORDS;
+	for (char *word = strtok_r(line, " \t\r", &rest); word && words.count < WORDS_MOST;
 		word = strtok_r(NULL, " \t\r", &rest))
 		words.words[words.count++] = word;
 	if (!words.count)

@@ -11,3 +11,6 @@
 
 /* The caller frees it. `place` is the chain of ports, as in "1.3". */
 char *udev_record(struct hub_port *port, const char *syspath, const char *place);
+
+/* The same of a hub, behind which other places are. */
+char *udev_record_hub(unsigned device, const char *syspath, const char *place);

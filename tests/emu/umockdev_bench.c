@@ -28,7 +28,7 @@
 struct announcement {
 	struct announcement *next;
 	bool present;
-	struct side *side;
+	struct side *side; /* NULL: a hub */
 	uint64_t arrival;
 	char *text;
 	char node[NODE_BYTES];
@@ -49,12 +49,19 @@ struct bench {
 	struct station *station;
 	struct hub hub;
 	struct announcement *announcements, **announcements_tail;
+	GHashTable *hubs; /* the places of those that are there */
 	int kept[KEPT_DIRECTORIES]; /* so that no inode is ever used twice */
 	size_t kept_count;
 	pid_t child;
 	int exit_status;
 	struct station_watch child_watch;
 };
+
+static void append(struct bench *bench, struct announcement *announcement)
+{
+	*bench->announcements_tail = announcement;
+	bench->announcements_tail = &announcement->next;
+}
 
 /* Called with the lock, in any thread: the loop will do it. */
 static void on_change(struct hub_port *port, bool present)
@@ -75,8 +82,7 @@ static void on_change(struct hub_port *port, bool present)
 			port->device);
 	}
 	memcpy(announcement->node, side->node, sizeof(side->node));
-	*bench->announcements_tail = announcement;
-	bench->announcements_tail = &announcement->next;
+	append(bench, announcement);
 	station_tell(side->place, port->controller.clock, present ? "enumerated" : "disconnected");
 	station_kick(bench->station);
 }
@@ -99,6 +105,11 @@ static void send_uevent(struct bench *bench, const char *syspath, const char *ac
 static void announce_arrival(struct bench *bench, const struct announcement *announcement)
 {
 	struct side *side = announcement->side;
+	if (!side) {
+		wait_for_listeners(bench);
+		umockdev_testbed_add_from_string(bench->testbed, announcement->text, NULL);
+		return;
+	}
 	UMockdevIoctlBase *node =
 		umockdev_node_new(bench->station, &side->usbfs, announcement->arrival);
 	wait_for_listeners(bench);
@@ -139,7 +150,8 @@ static void on_turn(struct station *station)
 		else
 			announce_departure(bench, announcement);
 		station_lock(station);
-		announcement->side->is_shown = announcement->present;
+		if (announcement->side)
+			announcement->side->is_shown = announcement->present;
 		station_unlock(station);
 		station_kick(station); /* somebody may wait for it */
 		free(announcement->text);
@@ -148,14 +160,47 @@ static void on_turn(struct station *station)
 	}
 }
 
+static void add_hub(struct bench *bench, const char *hub, const char *syspath)
+{
+	struct announcement *announcement = calloc(1, sizeof(*announcement));
+	if (!announcement)
+		abort();
+	announcement->present = true;
+	announcement->text = udev_record_hub(hub_take_number(&bench->hub), syspath, hub);
+	append(bench, announcement);
+	g_hash_table_add(bench->hubs, g_strdup(hub));
+}
+
+/* 1.3.2 is behind 1.3, which is behind 1: hubs that come with the first board and stay. */
+static int add_hubs(struct bench *bench, const char *place)
+{
+	g_autofree char *root = umockdev_testbed_get_root_dir(bench->testbed);
+	if (g_hash_table_contains(bench->hubs, place))
+		return -EBUSY;
+	for (const char *dot = strchr(place, '.'); dot; dot = strchr(dot + 1, '.')) {
+		g_autofree char *hub = g_strndup(place, (gsize)(dot - place));
+		g_autofree char *syspath = g_strconcat(UDEV_RECORD_SYSPATH, hub, NULL);
+		g_autofree char *directory = g_strconcat(root, syspath, NULL);
+		if (g_hash_table_contains(bench->hubs, hub))
+			continue;
+		if (access(directory, F_OK) == 0)
+			return -EBUSY; /* a board */
+		add_hub(bench, hub, syspath);
+	}
+	return 0;
+}
+
 static int add_place(struct station_place *place)
 {
 	struct bench *bench = station_context(place->station);
 	struct side *side = place->side;
 	if (strspn(place->name, "0123456789.") != strlen(place->name))
 		return -EINVAL;
+	int error = add_hubs(bench, place->name);
+	if (error < 0)
+		return error;
 	if (side) {
-		hub_port_swap(&side->usbfs.port, rp2040_core(place->board));
+		hub_port_swap(&side->usbfs.port, place->board->operations->core(place->board));
 		return 0;
 	}
 	side = calloc(1, sizeof(*side));
@@ -164,7 +209,8 @@ static int add_place(struct station_place *place)
 	side->bench = bench;
 	side->place = place;
 	umockdev_node_prepare(&side->usbfs);
-	hub_port_init(&side->usbfs.port, &bench->hub, rp2040_core(place->board), station_now());
+	hub_port_init(&side->usbfs.port, &bench->hub, place->board->operations->core(place->board),
+		station_now());
 	side->usbfs.port.on_change = on_change;
 	side->usbfs.port.context = side;
 	place->side = side;
@@ -266,12 +312,14 @@ int main(int argc, char **argv)
 	}
 	bench.announcements_tail = &bench.announcements;
 	bench.hub.last_device = 1;
+	bench.hubs = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 	bench.testbed = umockdev_testbed_new();
 	int error = serve(&bench, argv[1], argc > 3 ? argv + 3 : argv + argc);
 	if (error < 0)
 		fprintf(stderr, "bench-umockdev: %s\n", strerror(-error));
 	/* Threads of umockdev may still use stations and sides: the process ends with them. */
 	unlink(argv[1]);
+	g_hash_table_unref(bench.hubs);
 	g_object_unref(bench.testbed);
 	return error < 0 ? 1 : bench.exit_status;
 }

@@ -9,6 +9,8 @@
 
 #include "emu/umockdev_node.h"
 
+#define SET_INTERFACE_NSEC (5 * NSEC_PER_SEC)
+
 /* Where a request came from, and where its answer goes. */
 struct payload {
 	UMockdevIoctlData *data, *buffer;
@@ -20,6 +22,7 @@ typedef struct {
 	struct station *station;
 	struct usbfs *usbfs;
 	uint64_t arrival;
+	const void *idle; /* the client that was the last to hear that there is nothing */
 } Node;
 
 typedef struct {
@@ -129,6 +132,21 @@ static void submit(struct usbfs_request *request)
 	g_object_unref(client);
 }
 
+/* The buffer of a control URB begins with its setup. */
+static int take_setup(Node *node, UMockdevIoctlClient *client, struct usbfs_request *request)
+{
+	struct payload *payload = request->payload;
+	struct urb *urb = &request->urb;
+	payload->head = sizeof(urb->setup);
+	memcpy(urb->setup, request->stage, payload->head);
+	size_t length = (size_t)(urb->setup[6] | urb->setup[7] << 8);
+	if (urb->length < payload->head + length)
+		return -EINVAL;
+	urb->data += payload->head;
+	urb->length = length;
+	return usbfs_permit_control(node->usbfs, client, urb->setup);
+}
+
 static void on_submit(Node *node, UMockdevIoctlClient *client)
 {
 	struct usbdevfs_urb wanted = { 0 };
@@ -144,21 +162,16 @@ static void on_submit(Node *node, UMockdevIoctlClient *client)
 	request->user_address = user_address;
 	request->urb.endpoint = control ? 0 : wanted.endpoint;
 	request->urb.zero_packet = wanted.flags & USBDEVFS_URB_ZERO_PACKET;
-	if (control) {
-		struct payload *payload = request->payload;
-		payload->head = sizeof(request->urb.setup);
-		memcpy(request->urb.setup, request->stage, payload->head);
-		request->urb.data += payload->head;
-		request->urb.length -= payload->head;
+	int error = control ? take_setup(node, client, request) : 0;
+	if (error < 0) {
+		answer(client, -error);
+		return usbfs_request_free(request);
 	}
 	submit(request);
 }
 
-static void on_reap(Node *node, UMockdevIoctlClient *client)
+static void give_request(UMockdevIoctlClient *client, struct usbfs_request *request)
 {
-	struct usbfs_request *request = usbfs_reap(node->usbfs, client);
-	if (!request)
-		return answer(client, is_there(node) ? EAGAIN : ENODEV);
 	struct urb *urb = &request->urb;
 	struct payload *payload = request->payload;
 	gint32 status = urb->status == -ECONNRESET ? -ENOENT : urb->status;
@@ -179,16 +192,51 @@ static void on_reap(Node *node, UMockdevIoctlClient *client)
 	usbfs_request_free(request);
 }
 
+/* A program that has heard once that there is nothing will ask again at once: umockdev's node is
+ * always ready, as no kernel's is. It is let wait, or it would take the processor that others need
+ * for as long as a board is busy. */
+static void on_reap(Node *node, UMockdevIoctlClient *client)
+{
+	struct usbfs_request *request = usbfs_reap(node->usbfs, client);
+	const void *idle = g_steal_pointer(&node->idle);
+	if (request)
+		return give_request(client, request);
+	if (!is_there(node))
+		return answer(client, ENODEV);
+	node->idle = client;
+	if (idle != client || !usbfs_await(node->usbfs, client))
+		return answer(client, EAGAIN);
+	g_object_ref(client);
+}
+
+static void on_reap_again(struct usbfs *usbfs, void *context)
+{
+	UMockdevIoctlClient *client = context;
+	struct usbfs_request *request = usbfs_reap(usbfs, client);
+	if (request)
+		give_request(client, request);
+	else
+		answer(client, hub_port_has_device(&usbfs->port) ? EAGAIN : ENODEV);
+	g_object_unref(client);
+}
+
 static void on_control(Node *node, UMockdevIoctlClient *client)
 {
 	struct usbdevfs_ctrltransfer wanted = { 0 };
 	UMockdevIoctlData *data = fetch(client, &wanted, sizeof(wanted));
 	if (!data)
 		return answer(client, EFAULT);
+	uint8_t setup[8];
+	memcpy(setup, &wanted, sizeof(setup));
+	int error = usbfs_permit_control(node->usbfs, client, setup);
+	if (error < 0) {
+		umockdev_ioctl_data_unref(data);
+		return answer(client, -error);
+	}
 	struct usbfs_request *request = new_request(node, client, data, wanted.wLength);
 	attach_buffer(request, offsetof(struct usbdevfs_ctrltransfer, data), wanted.wLength);
 	request->is_synchronous = true;
-	memcpy(request->urb.setup, &wanted, sizeof(request->urb.setup));
+	memcpy(request->urb.setup, setup, sizeof(setup));
 	if (wanted.timeout)
 		request->deadline = station_now() + wanted.timeout * NSEC_PER_MSEC;
 	submit(request);
@@ -213,6 +261,27 @@ static void on_clear_halt(Node *node, UMockdevIoctlClient *client)
 	request->urb.setup[1] = USB_REQ_CLEAR_FEATURE;
 	request->urb.setup[4] = endpoint;
 	request->deadline = station_now() + NSEC_PER_SEC;
+	submit(request);
+}
+
+static void on_set_interface(Node *node, UMockdevIoctlClient *client)
+{
+	struct usbdevfs_setinterface wanted = { 0 };
+	UMockdevIoctlData *data = fetch(client, &wanted, sizeof(wanted));
+	if (data)
+		umockdev_ioctl_data_unref(data);
+	if (!data || !usbfs_has_setting(node->usbfs, wanted.interface, wanted.altsetting))
+		return answer(client, data ? EINVAL : EFAULT);
+	int error = usbfs_claim(node->usbfs, client, wanted.interface);
+	if (error < 0)
+		return answer(client, -error);
+	struct usbfs_request *request = new_request(node, client, NULL, 0);
+	request->is_synchronous = true;
+	request->urb.setup[0] = USB_RECIP_INTERFACE;
+	request->urb.setup[1] = USB_REQ_SET_INTERFACE;
+	request->urb.setup[2] = (uint8_t)wanted.altsetting;
+	request->urb.setup[4] = (uint8_t)wanted.interface;
+	request->deadline = station_now() + SET_INTERFACE_NSEC;
 	submit(request);
 }
 
@@ -284,6 +353,8 @@ static void dispatch(Node *node, UMockdevIoctlClient *client)
 		return on_control(node, client);
 	case USBDEVFS_CLEAR_HALT:
 		return on_clear_halt(node, client);
+	case USBDEVFS_SETINTERFACE:
+		return on_set_interface(node, client);
 	case USBDEVFS_RESET:
 		return on_reset(node, client);
 	case USBDEVFS_CLAIMINTERFACE:
@@ -341,6 +412,7 @@ void umockdev_node_prepare(struct usbfs *usbfs)
 {
 	usbfs->on_ended = on_ended;
 	usbfs->on_reset_ended = on_reset_ended;
+	usbfs->on_reap = on_reap_again;
 	usbfs->free_payload = free_payload;
 }
 

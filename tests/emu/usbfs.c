@@ -9,8 +9,13 @@
 
 #include "emu/usbfs.h"
 
+#define REAPER_NSEC          (5 * NSEC_PER_MSEC)
 #define DESCRIPTOR_INTERFACE 4
 #define CLASS_STORAGE        8
+#define REQUEST_TYPE         0x60
+#define REQUEST_VENDOR       0x40
+#define REQUEST_RECIPIENT    0x1f
+#define RECIPIENT_INTERFACE  1
 
 static void append(struct usbfs_request **list, struct usbfs_request *request)
 {
@@ -56,7 +61,8 @@ struct usbfs_request *usbfs_request_new(struct usbfs *usbfs, void *client, size_
 	struct usbfs_request *request = calloc(1, sizeof(*request));
 	if (!request)
 		abort();
-	request->stage = calloc(1, length < PACKET_BYTES ? PACKET_BYTES : length);
+	/* The data of a control request, which needs room for a packet, lies behind its setup. */
+	request->stage = calloc(1, length + PACKET_BYTES);
 	if (!request->stage)
 		abort();
 	request->usbfs = usbfs;
@@ -85,6 +91,34 @@ struct usbfs_request *usbfs_reap(struct usbfs *usbfs, const void *client)
 	return request;
 }
 
+bool usbfs_await(struct usbfs *usbfs, void *client)
+{
+	if (usbfs->reaper)
+		return false;
+	usbfs->reaper = client;
+	usbfs->reaper_due = usbfs->port.controller.clock + REAPER_NSEC;
+	return true;
+}
+
+static void end_wait(struct usbfs *usbfs)
+{
+	void *client = usbfs->reaper;
+	usbfs->reaper = NULL;
+	usbfs->on_reap(usbfs, client);
+}
+
+/* Returns when it has to be looked after again. */
+static uint64_t run_reaper(struct usbfs *usbfs, uint64_t now)
+{
+	if (!usbfs->reaper)
+		return NEVER;
+	if (usbfs->reaper_due > now && hub_port_has_device(&usbfs->port) &&
+		!usbfs_reap(usbfs, usbfs->reaper))
+		return usbfs->reaper_due;
+	end_wait(usbfs);
+	return NEVER;
+}
+
 int usbfs_discard(struct usbfs *usbfs, const void *client, uint64_t user_address)
 {
 	struct usbfs_request *request = usbfs->waiting;
@@ -97,25 +131,48 @@ int usbfs_discard(struct usbfs *usbfs, const void *client, uint64_t user_address
 	return 0;
 }
 
-bool usbfs_is_storage(const struct usbfs *usbfs, unsigned interface)
+/* NULL: there is no such setting; any will do when `setting` is negative. */
+static const uint8_t *find_setting(const struct usbfs *usbfs, unsigned interface, int setting)
 {
 	const uint8_t *bytes = usbfs->port.configuration;
 	size_t length = usbfs->port.configuration_bytes;
 	for (size_t at = 0; at + 9 <= length && bytes[at] >= 2; at += bytes[at])
-		if (bytes[at + 1] == DESCRIPTOR_INTERFACE && bytes[at + 2] == interface)
-			return bytes[at + 5] == CLASS_STORAGE;
-	return false;
+		if (bytes[at + 1] == DESCRIPTOR_INTERFACE && bytes[at + 2] == interface &&
+			(setting < 0 || bytes[at + 3] == setting))
+			return bytes + at;
+	return NULL;
+}
+
+bool usbfs_has_setting(const struct usbfs *usbfs, unsigned interface, unsigned setting)
+{
+	return setting <= UINT8_MAX && find_setting(usbfs, interface, (int)setting);
+}
+
+bool usbfs_is_storage(const struct usbfs *usbfs, unsigned interface)
+{
+	const uint8_t *found = find_setting(usbfs, interface, -1);
+	return found && found[5] == CLASS_STORAGE;
 }
 
 int usbfs_claim(struct usbfs *usbfs, void *client, unsigned interface)
 {
-	if (interface >= USBFS_INTERFACES)
+	if (interface >= USBFS_INTERFACES || !find_setting(usbfs, interface, -1))
 		return -ENOENT;
 	if ((usbfs->claims[interface] && usbfs->claims[interface] != client) ||
 		usbfs_is_storage(usbfs, interface))
 		return -EBUSY;
 	usbfs->claims[interface] = client;
 	return 0;
+}
+
+int usbfs_permit_control(struct usbfs *usbfs, void *client, const uint8_t setup[8])
+{
+	if ((setup[7] << 8 | setup[6]) > USBFS_CONTROL_BYTES)
+		return -EINVAL;
+	if ((setup[0] & REQUEST_TYPE) == REQUEST_VENDOR ||
+		(setup[0] & REQUEST_RECIPIENT) != RECIPIENT_INTERFACE)
+		return 0;
+	return usbfs_claim(usbfs, client, setup[4]);
 }
 
 void usbfs_release(struct usbfs *usbfs, const void *client, unsigned interface)
@@ -143,6 +200,8 @@ void usbfs_device_left(struct usbfs *usbfs)
 void usbfs_client_left(struct usbfs *usbfs, const void *client)
 {
 	struct usbfs_request *next;
+	if (usbfs->reaper == client)
+		end_wait(usbfs);
 	for (unsigned interface = 0; interface < USBFS_INTERFACES; interface++)
 		usbfs_release(usbfs, client, interface);
 	for (struct usbfs_request *request = usbfs->done; request; request = next) {
@@ -182,5 +241,6 @@ uint64_t usbfs_run(struct usbfs *usbfs, uint64_t now)
 		else if (request->deadline < next)
 			next = request->deadline;
 	}
-	return next;
+	uint64_t due = run_reaper(usbfs, now);
+	return due < next ? due : next;
 }

@@ -7,7 +7,8 @@
  */
 #include "emu/hub_port.h"
 
-#define USBFS_INTERFACES 8
+#define USBFS_INTERFACES    8
+#define USBFS_CONTROL_BYTES 4096 /* a page: the longest data stage that a kernel takes */
 
 struct usbfs;
 
@@ -30,6 +31,9 @@ struct usbfs {
 	struct usbfs_request *waiting, *done; /* each in its order */
 	void *claims[USBFS_INTERFACES];
 	void *resetting; /* the client that waits for a port reset */
+	void *reaper; /* the client that waits for a request to end, until `reaper_due` at most */
+	uint64_t reaper_due;
+	void (*on_reap)(struct usbfs *usbfs, void *client);
 	/* A synchronous request has ended: answer it. It is freed afterwards. */
 	void (*on_ended)(struct usbfs_request *request);
 	void (*on_reset_ended)(void *client, int error);
@@ -44,10 +48,17 @@ void usbfs_request_free(struct usbfs_request *request);
 int usbfs_submit(struct usbfs_request *request);
 /* The client's first request that has ended, taken out of the books; NULL when there is none. */
 struct usbfs_request *usbfs_reap(struct usbfs *usbfs, const void *client);
+/* on_reap() follows: when there is something to reap, or soon. False: somebody else waits. */
+bool usbfs_await(struct usbfs *usbfs, void *client);
 int usbfs_discard(struct usbfs *usbfs, const void *client, uint64_t user_address);
 
 int usbfs_claim(struct usbfs *usbfs, void *client, unsigned interface);
 void usbfs_release(struct usbfs *usbfs, const void *client, unsigned interface);
+/* Whether a client may send this control request. Whatever is asked of an interface claims it, as a
+ * kernel does it. */
+int usbfs_permit_control(struct usbfs *usbfs, void *client, const uint8_t setup[8]);
+/* Whether the interface has this alternate setting. */
+bool usbfs_has_setting(const struct usbfs *usbfs, unsigned interface, unsigned setting);
 bool usbfs_is_storage(const struct usbfs *usbfs, unsigned interface);
 /* on_reset_ended() follows. */
 int usbfs_reset(struct usbfs *usbfs, void *client);

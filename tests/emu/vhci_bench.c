@@ -339,7 +339,7 @@ static int add_place(struct station_place *place)
 		return -EINVAL;
 	if (side) {
 		hang_up(side);
-		side->controller.core = rp2040_core(place->board);
+		side->controller.core = place->board->operations->core(place->board);
 		return 0;
 	}
 	side = calloc(1, sizeof(*side));
@@ -353,7 +353,8 @@ static int add_place(struct station_place *place)
 	side->place = place;
 	side->port = (unsigned)port - 1;
 	side->watch.fd = -1;
-	controller_init(&side->controller, rp2040_core(place->board), station_now());
+	controller_init(
+		&side->controller, place->board->operations->core(place->board), station_now());
 	side->controller.toggles_follow_requests = true;
 	place->side = side;
 	return 0;

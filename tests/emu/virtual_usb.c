@@ -8,8 +8,9 @@
 
 #include "emu/bench_parts.h"
 
-#define CLEAR_HALT_MSEC 1000
-#define INTERFACES      32
+#define CLEAR_HALT_MSEC    1000
+#define INTERFACES         32
+#define SET_INTERFACE_MSEC 1000
 
 struct usb_transfer {
 	struct urb urb;
@@ -175,6 +176,13 @@ int usb_control(struct usb_device *device, uint8_t request_type, uint8_t request
 	if (in && urb.transferred)
 		memcpy(data, stage, urb.transferred);
 	return (int)urb.transferred;
+}
+
+int usb_set_alternate(struct usb_device *device, unsigned interface, unsigned alternate)
+{
+	enum { SET_INTERFACE = 11 };
+	return usb_control(device, 0x01, SET_INTERFACE, (uint16_t)alternate, (uint16_t)interface,
+		NULL, 0, SET_INTERFACE_MSEC);
 }
 
 int usb_submit(struct usb_device *device, uint8_t endpoint, void *data, size_t length,

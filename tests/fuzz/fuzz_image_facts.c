@@ -86,7 +86,7 @@ static void choose_terms(struct scene *scene)
 		.can_bitrate = 1000000,
 		.clock_hz = 64000000,
 		.transport = (enum transport)((head[7] >> 4) % _TRANSPORT_MAX) };
-	scene->board.running = running_of(&ran);
+	scene->board.running = klipper_running(&ran);
 }
 
 /* In one piece, or in two that are apart. */

@@ -299,6 +299,12 @@ int usb_claim(struct usb_device *device, unsigned interface)
 	return interface == 77 ? -EBUSY : 0;
 }
 
+int usb_set_alternate(struct usb_device *device, unsigned interface, unsigned alternate)
+{
+	(void)device, (void)interface, (void)alternate;
+	abort(); /* not this backend's */
+}
+
 int usb_control(struct usb_device *device, uint8_t request_type, uint8_t request, uint16_t value,
 	uint16_t index, void *data, uint16_t length, unsigned timeout_msec)
 {

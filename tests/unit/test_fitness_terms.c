@@ -51,7 +51,7 @@ static struct board_facts that_ran(const char *version, const char *config)
 	_cleanup_(klipper_done) struct klipper klipper = { 0 };
 	assert_int_equal(klipper_parse(json, strlen(json), &klipper), 0);
 	struct board_facts board = toolhead;
-	board.running = running_of(&klipper);
+	board.running = klipper_running(&klipper);
 	return board;
 }
 

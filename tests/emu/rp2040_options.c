@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * The "key=value" words of the bench protocol. %XX in a value is one byte, so that strings of any
- * malice fit into a word.
- */
+/* The names of options and faults, and where their values go; see rp2040_options.h. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "emu/station_parts.h"
+#include "emu/rp2040_options.h"
 
 static const char *const fault_names[] = {
 	[RP2040_FAULT_UNPLUG] = "unplug",
@@ -51,61 +48,9 @@ static const char *const command_names[] = { "any", "exclusive", "reboot", "eras
 static const uint8_t command_ids[] = { 0x00, 0x01, 0x02, 0x03, 0x84, 0x05, 0x06, 0x07, 0x08, 0x09,
 	0x0a, 0x8b, 0x8c, 0x0d };
 
-static int index_of(const char *const *names, size_t count, const char *name)
-{
-	for (size_t index = 0; index < count; index++)
-		if (!strcmp(names[index], name))
-			return (int)index;
-	return -EINVAL;
-}
-
-const char *options_fault_name(enum rp2040_fault_kind kind)
+const char *rp2040_options_fault_name(enum rp2040_fault_kind kind)
 {
 	return fault_names[kind];
-}
-
-static bool number(const char *text, uint64_t *ret)
-{
-	char *end;
-	errno = 0;
-	uint64_t value = strtoull(text, &end, 0);
-	if (*end == 'K')
-		value <<= 10, end++;
-	else if (*end == 'M')
-		value <<= 20, end++;
-	if (errno || end == text || *end)
-		return false;
-	*ret = value;
-	return true;
-}
-
-static char *unescape(char *text)
-{
-	char *to = text;
-	for (const char *from = text; *from; from++) {
-		char hex[3] = { 0 };
-		if (*from == '%' && from[1] && from[2]) {
-			memcpy(hex, from + 1, 2);
-			*to++ = (char)strtoul(hex, NULL, 16);
-			from += 2;
-		} else {
-			*to++ = *from;
-		}
-	}
-	*to = '\0';
-	return text;
-}
-
-static bool unique_id(const char *text, uint8_t id[8])
-{
-	uint64_t value;
-	char *end;
-	if (strlen(text) != 16)
-		return false;
-	value = strtoull(text, &end, 16);
-	for (int byte = 0; byte < 8; byte++)
-		id[byte] = (uint8_t)(value >> (56 - 8 * byte));
-	return !*end;
 }
 
 /* "none" is a chip that leaves the line high when it is asked. */
@@ -113,30 +58,9 @@ static bool set_id(struct rp2040_options *options, const char *text)
 {
 	options->unique_id_given = true;
 	if (strcmp(text, "none") != 0)
-		return unique_id(text, options->unique_id);
+		return word_hex(text, options->unique_id, sizeof(options->unique_id));
 	memset(options->unique_id, 0xff, sizeof(options->unique_id));
 	return true;
-}
-
-int options_read_file(const char *path, uint8_t **ret_bytes, size_t *ret_length)
-{
-	_cleanup_(fclosep) FILE *file = fopen(path, "re");
-	if (!file)
-		return -errno;
-	if (fseek(file, 0, SEEK_END) < 0)
-		return -errno;
-	long size = ftell(file);
-	if (size < 0)
-		return -errno;
-	rewind(file);
-	_cleanup_(freep) uint8_t *bytes = malloc((size_t)size + 1);
-	if (!bytes)
-		return -ENOMEM;
-	if (fread(bytes, 1, (size_t)size, file) != (size_t)size)
-		return -EIO;
-	*ret_bytes = TAKE_PTR(bytes);
-	*ret_length = (size_t)size;
-	return 0;
 }
 
 static bool set_text(struct rp2040_options *options, const char *key, char *value)
@@ -155,7 +79,7 @@ static bool set_text(struct rp2040_options *options, const char *key, char *valu
 	};
 	for (size_t index = 0; index < ELEMENTSOF(texts); index++) {
 		if (!strcmp(texts[index].key, key)) {
-			*texts[index].place = unescape(value);
+			*texts[index].place = word_unescape(value);
 			return true;
 		}
 	}
@@ -206,39 +130,30 @@ static bool set_option(
 	if (!strcmp(key, "id"))
 		return set_id(options, value);
 	if (!strcmp(key, "chip")) {
-		int chip = index_of(chip_names, ELEMENTSOF(chip_names), value);
+		int chip = word_index(chip_names, ELEMENTSOF(chip_names), value);
 		options->chip = chip < 0 ? RP2040_CHIP_RP2040 : (enum rp2040_chip)chip;
 		return chip >= 0;
 	}
 	if (!strcmp(key, "touch")) {
-		int touch = index_of(touch_names, ELEMENTSOF(touch_names), value);
+		int touch = word_index(touch_names, ELEMENTSOF(touch_names), value);
 		options->touch = touch < 0 ? RP2040_TOUCH_SDK : (enum rp2040_touch)touch;
 		return touch >= 0;
 	}
 	if (!strcmp(key, "image")) {
 		free(TAKE_PTR(*image));
-		if (options_read_file(unescape(value), image, &options->image_bytes) < 0)
+		if (word_read_file(word_unescape(value), image, &options->image_bytes) < 0)
 			return false;
 		options->image = *image;
 		return true;
 	}
-	return number(value, &parsed) && set_number(options, key, parsed);
+	return word_number(value, &parsed) && set_number(options, key, parsed);
 }
 
-static char *split(char *word)
-{
-	char *equals = strchr(word, '=');
-	if (!equals)
-		return NULL;
-	*equals = '\0';
-	return equals + 1;
-}
-
-int options_parse(const struct station_words *words, size_t first, struct rp2040_options *options,
+int rp2040_options_parse(const struct words *words, size_t first, struct rp2040_options *options,
 	uint8_t **ret_image, const char **ret_wrong)
 {
 	for (size_t index = first; index < words->count; index++) {
-		char *value = split(words->words[index]);
+		char *value = word_split(words->words[index]);
 		*ret_wrong = words->words[index];
 		if (!value || !set_option(options, words->words[index], value, ret_image))
 			return -EINVAL;
@@ -275,30 +190,30 @@ static bool set_fault_option(struct rp2040_fault *fault, const char *key, const 
 {
 	uint64_t parsed;
 	if (!strcmp(key, "at")) {
-		int trigger = index_of(trigger_names, ELEMENTSOF(trigger_names), value);
+		int trigger = word_index(trigger_names, ELEMENTSOF(trigger_names), value);
 		fault->trigger = trigger < 0 ? RP2040_AT_ONCE : (enum rp2040_trigger)trigger;
 		return trigger >= 0;
 	}
 	if (!strcmp(key, "command")) {
-		int command = index_of(command_names, ELEMENTSOF(command_names), value);
+		int command = word_index(command_names, ELEMENTSOF(command_names), value);
 		fault->command = command < 0 ? 0 : command_ids[command];
 		return command >= 0;
 	}
-	return number(value, &parsed) && set_fault_number(fault, key, parsed);
+	return word_number(value, &parsed) && set_fault_number(fault, key, parsed);
 }
 
-int options_parse_fault(const struct station_words *words, size_t first, struct rp2040_fault *fault,
-	const char **ret_wrong)
+int rp2040_options_parse_fault(
+	const struct words *words, size_t first, struct rp2040_fault *fault, const char **ret_wrong)
 {
 	*ret_wrong = first < words->count ? words->words[first] : "kind";
 	int kind = first < words->count
-			   ? index_of(fault_names, ELEMENTSOF(fault_names), words->words[first])
+			   ? word_index(fault_names, ELEMENTSOF(fault_names), words->words[first])
 			   : -EINVAL;
 	if (kind < 0)
 		return kind;
 	fault->kind = (enum rp2040_fault_kind)kind;
 	for (size_t index = first + 1; index < words->count; index++) {
-		char *value = split(words->words[index]);
+		char *value = word_split(words->words[index]);
 		*ret_wrong = words->words[index];
 		if (!value || !set_fault_option(fault, words->words[index], value))
 			return -EINVAL;
