@@ -31,7 +31,7 @@ static void put_line(const struct output *output, const char *label, const char 
 	fprintf(output->stream, "%s\n", text);
 }
 
-/* "stm32f429 (as its firmware says)", or those that it may have; a new string. */
+/* "stm32f429 (the firmware in its flash says so)", a new string. */
 static char *chip_text(const cJSON *explanation)
 {
 	static const struct {
@@ -42,22 +42,12 @@ static char *chip_text(const cJSON *explanation)
 		{ "firmware", "the firmware in its flash says so" },
 		{ "policy", "the policy states it" },
 	};
-	const char *chip = json_text(explanation, "chip");
 	const char *origin = json_text(explanation, "chip_from");
-	const cJSON *possible = json_list(explanation, "possible_chips"), *one;
 	for (size_t i = 0; i < ELEMENTSOF(origins); i++)
 		if (text_equal(origins[i].origin, origin))
-			return text_format("%s (%s)", chip, origins[i].text);
-	if (!text_equal(chip, "unknown") || !possible || !possible->child)
-		return strdup(chip);
-	_cleanup_(freep) char *text = NULL;
-	cJSON_ArrayForEach(one, possible)
-	{
-		const char *name = cJSON_GetStringValue(one);
-		if (text_append(&text, "%s%s", text ? " or " : "one of ", name ? name : "") < 0)
-			return NULL;
-	}
-	return TAKE_PTR(text);
+			return text_format(
+				"%s (%s)", json_text(explanation, "chip"), origins[i].text);
+	return view_chip(explanation);
 }
 
 /* What was found in its flash, beside the content. */

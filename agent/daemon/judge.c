@@ -120,24 +120,13 @@ static int take_policy(struct board_facts *known, const struct device *device,
 	return r;
 }
 
-static int refuse_protected(struct reasons *reasons)
-{
-	return reasons_add(reasons, REASON_READ_PROTECTED,
-		"the chip is read-protected (RDP), so that nobody can look at its flash: plugflash "
-		"never lifts that, since it erases the whole chip, its boot loader included; take "
-		"the protection away by hand (STM32CubeProgrammer) if that is meant, or flash the "
-		"board through its own boot loader");
-}
-
 static int judge_image(const struct policy *policy, struct store *store,
 	const struct device *device, const struct board_facts *facts, struct judgement *judgement)
 {
 	_cleanup_(firmware_done) struct firmware firmware = { 0 };
 	const struct policy_rule *rule = judgement->rule;
 	struct board_facts known = *facts;
-	int r = known.is_read_protected
-			? refuse_protected(&judgement->reasons)
-			: take_policy(&known, device, policy, rule, &judgement->reasons);
+	int r = take_policy(&known, device, policy, rule, &judgement->reasons);
 	judgement->chip = known.chip;
 	judgement->chip_origin = known.chip_origin;
 	/* Of a board of which nobody knows what it is, no image is worth a word. */
