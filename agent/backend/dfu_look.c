@@ -165,8 +165,8 @@ static int read_katapult(const struct look *look, uint32_t *ret_length)
 	return 0;
 }
 
-/* Katapult holds the address of its application, which lies behind it, as a constant; where it could
- * be two, nobody knows. */
+/* Katapult holds the address of its application, which lies behind it, as a constant; where it
+ * could be two, nobody knows. */
 static int ask_katapult(const struct look *look)
 {
 	uint32_t length;

@@ -135,11 +135,28 @@ int described_board_parse(const char *text, struct board_facts *ret, struct prob
 	return 0;
 }
 
+static chip_set possible_chips(const cJSON *explanation)
+{
+	chip_set chips = 0;
+	const cJSON *one;
+	cJSON_ArrayForEach(one, json_list(explanation, "possible_chips"))
+	{
+		const char *name = cJSON_GetStringValue(one);
+		int chip = name ? chip_from_name(name) : -EINVAL;
+		chips |= chip > 0 ? chip_bit((enum chip)chip) : 0;
+	}
+	return chips;
+}
+
 void described_board_adopt(struct board_facts *board, const cJSON *explanation)
 {
+	board->possible_chips = possible_chips(explanation);
+	board->is_read_protected = json_flag(explanation, "read_protected");
 	int chip = chip_from_name(json_text(explanation, "chip"));
 	board->chip = chip < 0 ? CHIP_UNKNOWN : (enum chip)chip;
 	board->flash_size_bytes = (uint64_t)json_number(explanation, "flash_size_bytes");
+	board->has_application_start = cJSON_HasObjectItem(explanation, "application_start");
+	board->application_start = (uint32_t)json_number(explanation, "application_start");
 	int bootloader = bootloader_from_name(json_text(explanation, "bootloader"));
 	board->bootloader = bootloader < 0 ? BOOTLOADER_UNKNOWN : (enum bootloader)bootloader;
 	board->bootloader_end = (uint32_t)json_number(explanation, "bootloader_end");

@@ -123,6 +123,36 @@ int verb_status(struct request *request)
 	return EXIT_YES;
 }
 
+/* ---- boards that do not say their chip -------------------------------------------------- */
+
+/* The service knows it, if it has looked at this arrival. A board that has left meanwhile shows
+ * nothing. */
+static int add_chip(sd_bus *bus, cJSON *device)
+{
+	static const char *const keys[] = { "chip", "chip_from", "possible_chips" };
+	_cleanup_(problem_done) struct problem ignored = { 0 };
+	_cleanup_(json_deletep) cJSON *explanation = NULL;
+	if (service_call(bus, "Explain", json_text(device, "place"), &explanation, &ignored) < 0)
+		return 0;
+	for (size_t i = 0; i < ELEMENTSOF(keys); i++) {
+		cJSON *value = cJSON_DetachItemFromObjectCaseSensitive(explanation, keys[i]);
+		if (value)
+			TRY(json_put(device, keys[i], value));
+	}
+	return 0;
+}
+
+static int add_chips(sd_bus *bus, const cJSON *devices)
+{
+	cJSON *device;
+	cJSON_ArrayForEach(device, devices)
+	{
+		if (text_equal(json_text(device, "mode"), "dfu"))
+			TRY(add_chip(bus, device));
+	}
+	return 0;
+}
+
 /* ---- list and jobs ---------------------------------------------------------------------- */
 
 int verb_list(struct request *request)
@@ -134,6 +164,8 @@ int verb_list(struct request *request)
 	if (r >= 0)
 		r = ask(bus, "ListDevices", request->all ? NULL : view_is_board, answer, key,
 			&request->problem);
+	if (r >= 0)
+		r = add_chips(bus, json_list(answer, key));
 	if (r < 0)
 		return r;
 	if (request->json)

@@ -31,18 +31,56 @@ static void put_line(const struct output *output, const char *label, const char 
 	fprintf(output->stream, "%s\n", text);
 }
 
+/* "stm32f429 (the firmware in its flash says so)", a new string. */
+static char *chip_text(const cJSON *explanation)
+{
+	static const struct {
+		const char *origin, *text;
+	} origins[] = {
+		{ "seen-before", "it was seen a moment ago as its application" },
+		{ "own-write", "it was being written for this chip" },
+		{ "firmware", "the firmware in its flash says so" },
+		{ "policy", "the policy states it" },
+	};
+	const char *origin = json_text(explanation, "chip_from");
+	for (size_t i = 0; i < ELEMENTSOF(origins); i++)
+		if (text_equal(origins[i].origin, origin))
+			return text_format(
+				"%s (%s)", json_text(explanation, "chip"), origins[i].text);
+	return view_chip(explanation);
+}
+
+/* What was found in its flash, beside the content. */
+static void show_flash(const struct output *output, const cJSON *explanation)
+{
+	const char *bootloader = json_text(explanation, "bootloader");
+	const char *mcu = json_text(explanation, "runs_mcu");
+	const char *version = json_text(explanation, "runs_version");
+	_cleanup_(freep) char *text = text_format("%s%s%s%s%s%s",
+		json_flag(explanation, "read_protected") ? "read-protected" : "", mcu,
+		*mcu ? " " : "", version,
+		*bootloader && *version ? ", boot loader "
+		: *bootloader           ? "boot loader "
+					: "",
+		bootloader);
+	if (text)
+		put_line(output, "flash", text);
+}
+
 static void show_facts(const struct output *output, const cJSON *explanation)
 {
+	_cleanup_(freep) char *chip = chip_text(explanation);
 	double revision = json_number(explanation, "rom_revision");
 	double flash = json_number(explanation, "flash_size_bytes");
 	_cleanup_(freep) char *size = output_bytes(flash);
 	put_label(output, "board");
-	fprintf(output->stream, "%s", json_text(explanation, "chip"));
+	fprintf(output->stream, "%s", chip ? chip : "");
 	if (revision > 0)
 		fprintf(output->stream, ", ROM revision %.0f", revision);
 	fprintf(output->stream, ", %s of flash, content %s\n",
 		flash > 0 && size ? size : "unknown amount",
 		json_text(explanation, "flash_content"));
+	show_flash(output, explanation);
 }
 
 static enum tint match_tint(const char *match)

@@ -35,6 +35,8 @@ static char *board_text(const struct board_facts *facts)
 	const char *article = chip_article(facts->chip), *name = chip_name(facts->chip);
 	if (facts->chip == CHIP_LINUX)
 		return text_format("the computer itself");
+	if (facts->chip == CHIP_UNKNOWN && facts->possible_chips)
+		return chip_set_text(facts->possible_chips);
 	if (!facts->has_application_start)
 		return text_format("%s %s", article, name);
 	return text_format("%s %s that starts its application at 0x%08" PRIx32, article, name,

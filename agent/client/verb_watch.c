@@ -156,6 +156,17 @@ static void say_job(struct watch *watch, const cJSON *before, const cJSON *job)
 	say(watch, view_job_tint(job), view_where(job), text);
 }
 
+/* Once: what is going to be done, before the first erase. */
+static void say_plan(struct watch *watch, const cJSON *before, const cJSON *job)
+{
+	const char *plan = json_text(job, "plan");
+	if (!*plan || (before && *json_text(before, "plan")))
+		return;
+	_cleanup_(freep) char *text =
+		text_format("job %.0f: plan: %s", json_number(job, "job"), plan);
+	say(watch, TINT_FAINT, view_where(job), text);
+}
+
 /* A job that goes on keeps its place, so that the bars do not jump about. */
 static int keep_job(struct watch *watch, const char *key, const cJSON *job)
 {
@@ -180,7 +191,10 @@ static int change_job(struct watch *watch, const cJSON *job)
 		int r = emit(watch, "job", "job", cJSON_Duplicate(job, true));
 		return r < 0 ? r : keep_job(watch, key, job);
 	}
-	say_job(watch, cJSON_GetObjectItemCaseSensitive(watch->jobs, key), job);
+	const cJSON *before = cJSON_GetObjectItemCaseSensitive(watch->jobs, key);
+	if (view_is_running(job))
+		say_plan(watch, before, job);
+	say_job(watch, before, job);
 	return keep_job(watch, key, job);
 }
 

@@ -53,6 +53,22 @@ char *view_board_title(const cJSON *device)
 		"%s (%s)", name && *name ? name : "USB device", json_text(device, "vid_pid"));
 }
 
+char *view_chip(const cJSON *board)
+{
+	const char *chip = json_text(board, "chip");
+	_cleanup_(freep) char *text = NULL;
+	const cJSON *possible;
+	if (*chip && !text_equal(chip, "unknown"))
+		return strdup(chip);
+	cJSON_ArrayForEach(possible, json_list(board, "possible_chips"))
+	{
+		const char *name = cJSON_GetStringValue(possible);
+		if (text_append(&text, "%s%s", text ? " or " : "", name ? name : "") < 0)
+			return NULL;
+	}
+	return text ? TAKE_PTR(text) : strdup(chip);
+}
+
 static char *board_mode_cell(const cJSON *device)
 {
 	return strdup(view_is_board(device) ? json_text(device, "mode") : "");
@@ -76,6 +92,7 @@ void view_boards(const struct output *output, const cJSON *devices)
 	static const struct column columns[] = {
 		{ .title = "PORT", .key = "port" },
 		{ .title = "MODE", .cell = board_mode_cell, .tint = board_mode_tint },
+		{ .title = "CHIP", .cell = view_chip },
 		{ .title = "ID", .key = "vid_pid" },
 		{ .title = "NAME", .cell = board_name },
 		{ .title = "SERIAL", .cell = board_serial },

@@ -20,6 +20,9 @@ const char *view_file_name(const char *path);
 /* "Raspberry Pi RP2 Boot (2e8a:0003)", a new string. */
 char *view_board_title(const cJSON *device) _must_check_;
 
+/* The chip of a board or, where that does not show, those that it may have; a new string. */
+char *view_chip(const cJSON *board) _must_check_;
+
 /* What became of a job, or what it does: "flashed widget.uf2, readback, 1.2 s", a new string. */
 char *view_job_sentence(const cJSON *job) _must_check_;
 enum tint view_job_tint(const cJSON *job);

@@ -63,12 +63,14 @@ static int on_list_jobs(sd_bus_message *call, void *context, sd_bus_error *error
 }
 
 /* What is not known of a board that nobody has looked at is taken from its mode: the answer says
- * what would happen if the look confirms it. */
+ * what would happen if the look confirms it. Where many chips have one mode, it is that a look
+ * comes first. */
 static int reply_explanation(sd_bus_message *call, const struct bus_view *view,
 	const struct device *device, const struct board_facts *known)
 {
 	const struct board_facts supposed = { .chip = mode_chip(device->mode) };
-	const struct board_facts *facts = known ? known : &supposed;
+	const struct board_facts *promised = device->mode == MODE_DFU ? NULL : &supposed;
+	const struct board_facts *facts = known ? known : promised;
 	_cleanup_(judgement_done) struct judgement judgement = { 0 };
 	int r = conduct_judge(view->conduct, device, facts, &judgement);
 	if (r < 0)

@@ -81,9 +81,41 @@ static int put_obstacles(sd_bus_message *message, const struct board_facts *fact
 	return 0;
 }
 
+/* Which chips it may have, where it does not say it, and what told which one. */
+static int put_identity(sd_bus_message *message, const struct board_facts *facts)
+{
+	if (facts->chip_origin != CHIP_ORIGIN_UNSAID)
+		TRY(bus_put_string(message, "chip_from", chip_origin_name(facts->chip_origin)));
+	if (facts->is_read_protected)
+		TRY(bus_put_bool(message, "read_protected", true));
+	if (!facts->possible_chips)
+		return 0;
+	TRY(bus_open_entry(message, "possible_chips", "as"));
+	TRY(sd_bus_message_open_container(message, SD_BUS_TYPE_ARRAY, "s"));
+	for (int chip = CHIP_UNKNOWN + 1; chip < _CHIP_MAX; chip++)
+		if (facts->possible_chips & chip_bit((enum chip)chip))
+			TRY(sd_bus_message_append(message, "s", chip_name((enum chip)chip)));
+	TRY(sd_bus_message_close_container(message));
+	return bus_close_entry(message);
+}
+
+/* What the firmware in flash says of itself. */
+static int put_running(sd_bus_message *message, const struct running *running)
+{
+	if (!running->is_known)
+		return 0;
+	if (*running->mcu)
+		TRY(bus_put_string(message, "runs_mcu", running->mcu));
+	if (*running->version)
+		TRY(bus_put_string(message, "runs_version", running->version));
+	return 0;
+}
+
 int bus_put_facts(sd_bus_message *message, const struct board_facts *facts)
 {
 	TRY(bus_put_string(message, "chip", chip_name(facts->chip)));
+	TRY(put_identity(message, facts));
+	TRY(put_running(message, &facts->running));
 	TRY(bus_put_number(message, "rom_revision", facts->rom_revision));
 	TRY(bus_put_number(message, "flash_size_bytes", facts->flash_size_bytes));
 	if (*facts->unique_id)
@@ -115,6 +147,17 @@ static int put_tally(sd_bus_message *message, const struct job_tally *tally)
 	return bus_put_number(message, "recoveries", tally->recoveries);
 }
 
+/* By names of its own: what was done is told under the others. */
+static int put_plan(sd_bus_message *message, const struct job_plan *plan)
+{
+	TRY(bus_put_string(message, "plan", plan->sentence));
+	TRY(bus_put_number(message, "plan_units_total", plan->units_total));
+	TRY(bus_put_number(message, "plan_units_identical", plan->units_identical));
+	TRY(bus_put_number(message, "plan_units_blank", plan->units_blank));
+	TRY(bus_put_number(message, "plan_units_erased", plan->units_erased));
+	return bus_put_number(message, "plan_bytes_written", plan->bytes_written);
+}
+
 static int put_outcome(sd_bus_message *message, const struct job *job)
 {
 	TRY(bus_put_string(message, "outcome", outcome_name(job->outcome)));
@@ -143,6 +186,8 @@ int bus_put_job(sd_bus_message *message, const struct job *job)
 		TRY(put_digest(message, &job->digest));
 	if (job->has_facts)
 		TRY(bus_put_facts(message, &job->facts));
+	if (job->has_plan)
+		TRY(put_plan(message, &job->plan));
 	TRY(bus_put_string(message, "phase", phase_name(job->phase)));
 	TRY(bus_put_number(message, "done_bytes", job->done_bytes));
 	TRY(bus_put_number(message, "total_bytes", job->total_bytes));
@@ -264,6 +309,19 @@ static const char *verdict_name(const struct judgement *judgement)
 	return "refuse";
 }
 
+/* With the policy's word, where that was needed. */
+static int put_facts_judged(
+	sd_bus_message *message, const struct board_facts *facts, const struct judgement *judgement)
+{
+	static const struct board_facts nobody_has_looked;
+	struct board_facts known = facts ? *facts : nobody_has_looked;
+	if (judgement->chip != CHIP_UNKNOWN) {
+		known.chip = judgement->chip;
+		known.chip_origin = judgement->chip_origin;
+	}
+	return bus_put_facts(message, &known);
+}
+
 int bus_put_explanation(sd_bus_message *message, const struct policy *policy,
 	const struct device *device, const struct board_facts *facts,
 	const struct judgement *judgement)
@@ -283,7 +341,7 @@ int bus_put_explanation(sd_bus_message *message, const struct policy *policy,
 		TRY(put_digest(message, &judgement->image->digest));
 	if (judgement->verdict == VERDICT_NO_RULE)
 		TRY(bus_put_string(message, "example", judge_example(device->mode)));
-	TRY(bus_put_facts(message, facts));
+	TRY(put_facts_judged(message, facts, judgement));
 	TRY(put_trace(message, policy, device, facts));
 	TRY(put_reasons(message, &judgement->reasons));
 	return sd_bus_message_close_container(message);

@@ -27,6 +27,7 @@ int bus_put_facts(sd_bus_message *message, const struct board_facts *facts);
 int bus_put_device(sd_bus_message *message, const struct device *device);
 int bus_put_firmware(sd_bus_message *message, const struct store_entry *entry);
 int bus_put_job(sd_bus_message *message, const struct job *job);
+/* `facts` NULL: nobody has looked. */
 int bus_put_explanation(sd_bus_message *message, const struct policy *policy,
 	const struct device *device, const struct board_facts *facts,
 	const struct judgement *judgement);

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/text.h"
+#include "daemon/aftermath.h"
 #include "daemon/conduct.h"
 #include "daemon/conduct_parts.h"
 #include "daemon/judge.h"
@@ -93,7 +94,7 @@ void conduct_finish(
 	conduct_move(job, JOB_EVENT_ENDED);
 	job->outcome = outcome;
 	job->reason = reason;
-	char *kept = strdup(sentence);
+	char *kept = aftermath_sentence(job, sentence);
 	free(job->sentence);
 	job->sentence = kept;
 	job->ended_usec = clock_usec(CLOCK_MONOTONIC);
@@ -109,11 +110,17 @@ void conduct_finish(
 	conduct_start_waiting_jobs(conduct);
 }
 
+void conduct_finish_stopped(struct job *job)
+{
+	conduct_finish(job, job->stop_outcome, job->stop_reason,
+		job->stop_sentence ? job->stop_sentence : "stopped");
+}
+
 /* Tells the worker to end; its last word, or silence, then ends the job as said here. */
 void conduct_stop(
 	struct job *job, enum job_outcome outcome, enum reason_code reason, const char *sentence)
 {
-	struct wire_message message = { .type = WIRE_STOP };
+	struct wire_message message = { .type = WIRE_STOP, .stop.leave = job->has_to_leave };
 	job->stop_outcome = outcome;
 	job->stop_reason = reason;
 	job->stop_sentence = strdup(sentence);
@@ -142,8 +149,7 @@ static int on_deadline(sd_event_source *source, uint64_t usec, void *context)
 				"the board again");
 		break;
 	case JOB_STOPPING:
-		conduct_finish(job, job->stop_outcome, job->stop_reason,
-			job->stop_sentence ? job->stop_sentence : "stopped");
+		conduct_finish_stopped(job);
 		break;
 	case JOB_AWAITING:
 		conduct_finish(job, OUTCOME_FAILED, REASON_NO_APPLICATION,
@@ -259,6 +265,7 @@ static void consider(struct conduct *conduct, const struct device *device)
 void conduct_arrival(struct conduct *conduct, const struct device *device)
 {
 	struct job *job = queue_at(conduct->queue, device);
+	sightings_on_arrival(conduct->sightings, device, clock_usec(CLOCK_MONOTONIC));
 	if (job) {
 		device_free(job->successor);
 		job->successor = device_copy(device);
@@ -274,6 +281,7 @@ void conduct_arrival(struct conduct *conduct, const struct device *device)
 
 void conduct_departure(struct conduct *conduct, const struct device *device)
 {
+	sightings_on_departure(conduct->sightings, device, clock_usec(CLOCK_MONOTONIC));
 	if (device->mode != MODE_NONE)
 		story_board_left(device);
 	struct job *job = queue_at(conduct->queue, device);
@@ -301,7 +309,8 @@ int conduct_new(const struct conduct_settings *settings, struct conduct **ret)
 		return -ENOMEM;
 	conduct->settings = settings;
 	conduct->queue = queue_new();
-	if (!conduct->queue)
+	conduct->sightings = sightings_new();
+	if (!conduct->queue || !conduct->sightings)
 		return -ENOMEM;
 	int r = ledger_new(settings->history_file, &conduct->ledger);
 	if (r < 0)
@@ -317,6 +326,7 @@ struct conduct *conduct_free(struct conduct *conduct)
 	if (!conduct)
 		return NULL;
 	queue_free(conduct->queue);
+	sightings_free(conduct->sightings);
 	ledger_free(conduct->ledger);
 	free(conduct);
 	return NULL;

@@ -6,6 +6,7 @@
  */
 #include "daemon/ledger.h"
 #include "daemon/queue.h"
+#include "daemon/sightings.h"
 
 struct conduct_settings;
 
@@ -17,6 +18,7 @@ struct conduct {
 	const struct policy *policy;
 	struct queue *queue;
 	struct ledger *ledger;
+	struct sightings *sightings;
 	bool draining;
 };
 
@@ -29,9 +31,13 @@ void conduct_enter_phase(struct job *job, enum job_phase phase);
 /* Ends the wait that is under way after so much silence. */
 void conduct_set_deadline(struct job *job, uint64_t usec);
 
-/* Tells the worker to end; its last word, or silence, then ends the job as said here. */
+/* Tells the worker to end, and the board to leave its boot mode if it has to; the worker's last
+ * word, or silence, then ends the job as said here. */
 void conduct_stop(
 	struct job *job, enum job_outcome outcome, enum reason_code reason, const char *sentence);
+
+/* Ends a job that was told to end. */
+void conduct_finish_stopped(struct job *job);
 
 /* Ends the job: recorded, told, and what came to its place meanwhile gets its turn. */
 void conduct_finish(

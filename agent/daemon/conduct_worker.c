@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/text.h"
+#include "daemon/aftermath.h"
 #include "daemon/conduct.h"
 #include "daemon/conduct_parts.h"
 #include "daemon/story.h"
@@ -59,6 +60,10 @@ static int adopt_judgement(struct job *job, const struct judgement *judgement)
 		if (!job->image_path)
 			return -ENOMEM;
 	}
+	if (judgement->chip != CHIP_UNKNOWN) {
+		job->facts.chip = judgement->chip;
+		job->facts.chip_origin = judgement->chip_origin;
+	}
 	if (judgement->image) {
 		job->has_image = true;
 		job->digest = judgement->image->digest;
@@ -80,6 +85,7 @@ static void refuse(struct job *job, const struct judgement *judgement)
 	_cleanup_(freep) char *sentence = judgement_sentence(judgement, job->device);
 	enum reason_code code = judgement->reasons.count > 0 ? judgement->reasons.items[0].code
 							     : codes[judgement->verdict];
+	job->has_to_leave = aftermath_wants_leaving(job->conduct->queue, job, judgement->rule);
 	conduct_stop(job, OUTCOME_REFUSED, code, sentence ? sentence : "out of memory");
 }
 
@@ -106,12 +112,30 @@ static void permit(struct job *job, struct judgement *judgement)
 	conduct_changed(job);
 }
 
+/* What the board showed, and what else is known of it. */
+static void identify(struct job *job, const struct board_facts *facts)
+{
+	const struct conduct *conduct = job->conduct;
+	struct intent intent;
+	struct own_write write;
+	struct identity_clues clues = {
+		.sighting = sightings_before(conduct->sightings, job->device),
+	};
+	if (ledger_intent(conduct->ledger, job->device->place, &intent)) {
+		write = ledger_own_write(&intent);
+		clues.own_write = &write;
+	}
+	job->facts = *facts;
+	job->facts.chip_origin = CHIP_ORIGIN_UNSAID;
+	job->has_facts = true;
+	identity_complete(&job->facts, job->device, &clues);
+}
+
 static void on_evidence(struct job *job, const struct board_facts *facts)
 {
 	_cleanup_(judgement_done) struct judgement judgement = { 0 };
-	job->facts = *facts;
-	job->has_facts = true;
-	int r = conduct_judge(job->conduct, job->device, facts, &judgement);
+	identify(job, facts);
+	int r = conduct_judge(job->conduct, job->device, &job->facts, &judgement);
 	if (r >= 0)
 		r = adopt_judgement(job, &judgement);
 	if (r < 0)
@@ -132,8 +156,13 @@ void conduct_judge_successor(struct job *job)
 	job->application_usec = clock_usec(CLOCK_MONOTONIC) - job->phase_began_usec;
 	if (found->mode == job->device->mode) {
 		conduct_finish(job, OUTCOME_FAILED, REASON_NO_APPLICATION,
-			"written and verified, but the board came back in its boot mode; is its "
-			"boot button held, or the image meant for another board?");
+			found->mode == MODE_DFU
+				? "written and verified, but the board came back in DFU: take all "
+				  "power from it once (some chips look at their flash only then); "
+				  "if that does not help, is BOOT0 held or jumpered, or the image "
+				  "meant for another board?"
+				: "written and verified, but the board came back in its boot mode; "
+				  "is its boot button held, or the image meant for another board?");
 		return;
 	}
 	if (found->mode != MODE_NONE) {
@@ -159,10 +188,19 @@ void conduct_judge_successor(struct job *job)
 	conduct_finish(job, job->outcome, REASON_NONE, sentence ? sentence : "done");
 }
 
+/* The history says when nobody has seen it start. */
+static void finish_unseen(struct job *job, const struct wire_outcome *outcome)
+{
+	_cleanup_(freep) char *sentence = text_format(
+		"%s; whether it runs was not looked at, as the rule says", outcome->sentence);
+	conduct_finish(job, outcome->outcome, REASON_NONE,
+		outcome->restarted && sentence ? sentence : outcome->sentence);
+}
+
 static void on_good_outcome(struct job *job, const struct wire_outcome *outcome)
 {
 	if (job->expectation == EXPECT_NONE) {
-		conduct_finish(job, outcome->outcome, REASON_NONE, outcome->sentence);
+		finish_unseen(job, outcome);
 		return;
 	}
 	if (!outcome->restarted) {
@@ -184,10 +222,10 @@ static void on_outcome(struct job *job, const struct wire_outcome *outcome)
 {
 	job->tally = outcome->tally;
 	job->verification = outcome->verification;
+	job->is_restarted = outcome->restarted;
 	conduct_enter_phase(job, job->phase);
 	if (job->state == JOB_STOPPING)
-		conduct_finish(job, job->stop_outcome, job->stop_reason,
-			job->stop_sentence ? job->stop_sentence : "stopped");
+		conduct_finish_stopped(job);
 	else if (!outcome_is_good(outcome->outcome))
 		conduct_finish(job, outcome->outcome, outcome->reason, outcome->sentence);
 	else if (job->state == JOB_WRITING)
@@ -217,6 +255,17 @@ static void on_progress(struct job *job, const struct wire_progress *progress)
 	conduct_changed(job);
 }
 
+/* Once, before the first erase. */
+static void on_plan(struct job *job, const struct job_plan *plan)
+{
+	job->has_plan = true;
+	job->plan = *plan;
+	if (!job->board_left)
+		conduct_set_deadline(job, WRITE_SILENCE_USEC);
+	story_job_plan(job);
+	conduct_changed(job);
+}
+
 void conduct_on_message(void *context, const struct wire_message *message)
 {
 	struct job *job = context;
@@ -224,6 +273,8 @@ void conduct_on_message(void *context, const struct wire_message *message)
 		on_outcome(job, &message->outcome);
 	else if (message->type == WIRE_PROGRESS)
 		on_progress(job, &message->progress);
+	else if (message->type == WIRE_PLAN && job->state == JOB_WRITING && !job->has_plan)
+		on_plan(job, &message->plan);
 	else if (message->type == WIRE_EVIDENCE && job->state == JOB_PROBING && !job->has_facts)
 		on_evidence(job, &message->evidence);
 	else if (job->state != JOB_STOPPING)
@@ -235,8 +286,7 @@ void conduct_on_worker_end(void *context, int error)
 {
 	struct job *job = context;
 	if (job->state == JOB_STOPPING)
-		conduct_finish(job, job->stop_outcome, job->stop_reason,
-			job->stop_sentence ? job->stop_sentence : "stopped");
+		conduct_finish_stopped(job);
 	else if (error == -EBADMSG)
 		conduct_finish(job, OUTCOME_FAILED, REASON_WIRE_VIOLATION,
 			"the worker spoke garbage and was hung up on; report this");

@@ -151,6 +151,15 @@ static int parse_chip(const char *text, enum chip *ret)
 	return 0;
 }
 
+static int parse_mode(const char *text, enum board_mode *ret)
+{
+	int mode = *text ? mode_from_name(text) : MODE_NONE;
+	if (mode < 0)
+		return -EUCLEAN;
+	*ret = (enum board_mode)mode;
+	return 0;
+}
+
 static int parse_content(const char *text, enum flash_content *ret)
 {
 	for (enum flash_content content = 0; content < _CONTENT_MAX; content++)
@@ -236,10 +245,14 @@ int history_quarantined(struct history *history,
 static int store_intent(struct history *history, const struct job *job)
 {
 	const struct board_facts *facts = &job->facts;
+	const struct device *device = job->device;
+	_cleanup_(freep) char *chips = chip_set_text(facts->possible_chips);
+	if (!chips)
+		return -ENOMEM;
 	char digest[DIGEST_TEXT];
 	text_hex(job->digest.bytes, DIGEST_BYTES, digest);
 	_cleanup_(query_done) struct query query = query_of(history->database, STORE_INTENT);
-	query_text(&query, job->device->place);
+	query_text(&query, device->place);
 	query_number(&query, job->id);
 	query_text(&query, digest);
 	query_text(&query, facts->chip != CHIP_UNKNOWN ? chip_name(facts->chip) : NULL);
@@ -248,6 +261,9 @@ static int store_intent(struct history *history, const struct job *job)
 	query_text(&query, content_name(facts->content));
 	query_text(&query, facts->unique_id);
 	query_number(&query, facts->is_partitioned);
+	query_text(&query, mode_name(device->mode));
+	query_text(&query, device->serial ? device->serial : "");
+	query_text(&query, chips);
 	return query_run(&query);
 }
 
@@ -265,8 +281,14 @@ static int read_intent(const struct query *query, struct intent *ret)
 		r = parse_content(query_column_text(query, 5), &facts->content);
 	text_copy_plain(facts->unique_id, sizeof(facts->unique_id), query_column_text(query, 6));
 	facts->is_partitioned = query_column_number(query, 7) != 0;
+	if (r >= 0)
+		r = parse_mode(query_column_text(query, 8), &intent.mode);
+	text_copy_plain(
+		intent.boot_serial, sizeof(intent.boot_serial), query_column_text(query, 9));
+	if (r >= 0)
+		r = chip_set_from_text(query_column_text(query, 10), &facts->possible_chips);
 	if (r < 0)
-		return r;
+		return -EUCLEAN;
 	*ret = intent;
 	return HISTORY_INTENT;
 }

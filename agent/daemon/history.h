@@ -64,6 +64,8 @@ int history_quarantined(struct history *history,
 struct intent {
 	uint64_t job_id;
 	struct digest digest;
+	enum board_mode mode; /* MODE_NONE: stored by an older plugflash */
+	char boot_serial[128]; /* that the board showed in that mode */
 	struct board_facts facts;
 };
 

@@ -95,6 +95,11 @@ static const char *const steps[] = {
 	"  quarantined_realtime_usec INTEGER NOT NULL,"
 	"  why TEXT NOT NULL"
 	") STRICT, WITHOUT ROWID;",
+
+	/* A board in DFU is known again by what it showed then. Of older intents nobody knows. */
+	"ALTER TABLE intents ADD COLUMN mode TEXT NOT NULL DEFAULT '';"
+	"ALTER TABLE intents ADD COLUMN boot_serial TEXT NOT NULL DEFAULT '';"
+	"ALTER TABLE intents ADD COLUMN possible_chips TEXT NOT NULL DEFAULT '';",
 };
 
 #define VERSION_NEWEST ((int64_t)ELEMENTSOF(steps))

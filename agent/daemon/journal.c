@@ -34,13 +34,26 @@ static void entry_put(struct entry *entry, const char *name, const char *value)
 			(struct iovec){ .iov_base = text, .iov_len = strlen(text) };
 }
 
-static void entry_put_number(struct entry *entry, const char *name, uint64_t value)
+static void entry_put_count(struct entry *entry, const char *name, uint64_t value)
 {
 	char text[24];
-	if (value == 0)
-		return;
 	snprintf(text, sizeof(text), "%" PRIu64, value);
 	entry_put(entry, name, text);
+}
+
+static void entry_put_number(struct entry *entry, const char *name, uint64_t value)
+{
+	if (value > 0)
+		entry_put_count(entry, name, value);
+}
+
+static void entry_put_plan(struct entry *entry, const struct job_plan *plan)
+{
+	entry_put_count(entry, NAME_FIELD_UNITS_TOTAL, plan->units_total);
+	entry_put_count(entry, NAME_FIELD_UNITS_IDENTICAL, plan->units_identical);
+	entry_put_count(entry, NAME_FIELD_UNITS_BLANK, plan->units_blank);
+	entry_put_count(entry, NAME_FIELD_UNITS_ERASED, plan->units_erased);
+	entry_put_count(entry, NAME_FIELD_BYTES_WRITTEN, plan->bytes_written);
 }
 
 /* True when stderr ends in the journal anyway (systemd.exec(5), $JOURNAL_STREAM): a plain line
@@ -78,7 +91,10 @@ static void send_entry(int priority, const char *message_id, const struct journa
 		entry_put(&entry, NAME_FIELD_VERIFY, fields->verify);
 		entry_put(&entry, NAME_FIELD_APPLICATION, fields->application);
 		entry_put(&entry, NAME_FIELD_EXAMPLE, fields->example);
+		entry_put(&entry, NAME_FIELD_CHIP_FROM, fields->chip_from);
 		entry_put_number(&entry, NAME_FIELD_DURATION_USEC, fields->duration_usec);
+		if (fields->plan)
+			entry_put_plan(&entry, fields->plan);
 	}
 	sd_journal_sendv(entry.items, entry.count);
 }

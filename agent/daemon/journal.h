@@ -8,6 +8,7 @@
 #include <syslog.h>
 
 #include "base/cleanup.h"
+#include "model/job.h"
 
 /* NULL and 0 leave a field out. Everything here is plain text by now. */
 struct journal_fields {
@@ -24,7 +25,9 @@ struct journal_fields {
 	const char *verify;
 	const char *application;
 	const char *example;
+	const char *chip_from;
 	uint64_t duration_usec;
+	const struct job_plan *plan;
 };
 
 /* `message_id` is one of names.h or NULL, `fields` may be NULL, `priority` is syslog's. */

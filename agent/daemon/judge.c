@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "daemon/judge.h"
 #include "daemon/store.h"
+#include "model/identity.h"
 
 void judgement_done(struct judgement *judgement)
 {
@@ -51,22 +52,72 @@ static int judge_way(const struct policy_rule *rule, const struct board_facts *k
 		rule->name, known->application_start);
 }
 
-/* What the policy states fills what the probe could not see; it never overrides it. */
-static struct board_facts with_policy(const struct board_facts *facts, const struct device *device,
-	const struct policy *policy, const struct policy_rule *rule)
+/* ---- what is known, with the policy's word ------------------------------------------------ */
+
+/* What speaks against the policy's word, before "stm32f407". */
+static const char *known_by(enum chip_origin origin)
 {
-	struct board_facts known = *facts;
+	static const char *const texts[_CHIP_ORIGIN_MAX] = {
+		[CHIP_ORIGIN_UNSAID] = "the board is",
+		[CHIP_FROM_DESCRIPTORS] = "its descriptors are those of",
+		[CHIP_FROM_SIGHTING] = "the application that it ran a moment ago is for",
+		[CHIP_FROM_OWN_WRITE] = "what was being written to it is for",
+		[CHIP_FROM_FIRMWARE] = "the firmware in its flash is for",
+		[CHIP_FROM_POLICY] = "the policy states",
+	};
+	return texts[origin];
+}
+
+static int refuse_statement(const struct policy_rule *rule, enum chip stated,
+	const struct board_facts *known, int answer, struct reasons *reasons)
+{
+	const char *entry = rule->stated_chip ? "chip in the rule" : "the entry of the board";
+	bool can_be_forced = known->chip_origin == CHIP_FROM_FIRMWARE ||
+			     known->chip_origin == CHIP_FROM_OWN_WRITE;
+	_cleanup_(freep) char *possible = chip_set_text(known->possible_chips);
+	if (!possible)
+		return -ENOMEM;
+	if (answer == IDENTITY_EXCLUDED)
+		return reasons_add(reasons, REASON_IDENTITY_CONTRADICTED,
+			"the policy states that the board has an %s (rule \"%s\"), and by its "
+			"descriptors it may only be %s: correct %s, or use the board that is meant",
+			chip_name(stated), rule->name, possible, entry);
+	return reasons_add(reasons, REASON_IDENTITY_CONTRADICTED,
+		"the policy states that the board has an %s (rule \"%s\"), and %s an %s: correct "
+		"%s, or use the board that is meant%s",
+		chip_name(stated), rule->name, known_by(known->chip_origin), chip_name(known->chip),
+		entry,
+		can_be_forced ? "; if that firmware is the mistake, say force = true in the rule"
+			      : "");
+}
+
+static int take_chip(struct board_facts *known, const struct policy_rule *rule,
+	const struct policy_board *board, struct reasons *reasons)
+{
+	enum chip stated = rule->stated_chip ? rule->stated_chip : board ? board->chip : 0;
+	int r = stated ? identity_state(known, stated, rule->force) : 0;
+	return r > 0 ? refuse_statement(rule, stated, known, r, reasons) : r;
+}
+
+/* What the policy states fills what the probe could not see; it never overrides it. */
+static int take_policy(struct board_facts *known, const struct device *device,
+	const struct policy *policy, const struct policy_rule *rule, struct reasons *reasons)
+{
 	const struct policy_board *board = rule->board ? policy_board(policy, rule->board) : NULL;
-	if (known.reach == TRANSPORT_UNKNOWN)
-		known.reach = mode_reach(device->mode);
-	take_flash_size(&known, rule->flash_size_bytes);
-	take_application_start(&known, rule->has_application_start, rule->application_start);
+	int r = take_chip(known, rule, board, reasons);
+	if (known->reach == TRANSPORT_UNKNOWN)
+		known->reach = mode_reach(device->mode);
+	/* Its boot ROM claims what the larger chip of this die has. */
+	if (device->mode == MODE_DFU && known->chip == CHIP_STM32H750)
+		known->flash_size_bytes = 0;
+	take_flash_size(known, rule->flash_size_bytes);
+	take_application_start(known, rule->has_application_start, rule->application_start);
 	if (board) {
-		take_flash_size(&known, board->flash_size_bytes);
+		take_flash_size(known, board->flash_size_bytes);
 		take_application_start(
-			&known, board->has_application_start, board->application_start);
+			known, board->has_application_start, board->application_start);
 	}
-	return known;
+	return r;
 }
 
 static int judge_image(const struct policy *policy, struct store *store,
@@ -74,8 +125,14 @@ static int judge_image(const struct policy *policy, struct store *store,
 {
 	_cleanup_(firmware_done) struct firmware firmware = { 0 };
 	const struct policy_rule *rule = judgement->rule;
-	struct board_facts known = with_policy(facts, device, policy, rule);
-	int r = store_choose(store, policy, rule, &known, &judgement->reasons, &firmware);
+	struct board_facts known = *facts;
+	int r = take_policy(&known, device, policy, rule, &judgement->reasons);
+	judgement->chip = known.chip;
+	judgement->chip_origin = known.chip_origin;
+	/* Of a board of which nobody knows what it is, no image is worth a word. */
+	if (r < 0 || judgement->reasons.count > 0)
+		return r;
+	r = store_choose(store, policy, rule, &known, &judgement->reasons, &firmware);
 	if (r < 0)
 		return r;
 	/* Why there is no image stands in the reasons. */
@@ -118,6 +175,8 @@ const char *judge_example(enum board_mode mode)
 	case MODE_RP2040_BOOT:
 	case MODE_RP2350_BOOT:
 		return NAME_EXAMPLES_DIRECTORY "/bench-hold-boot-and-plug.conf";
+	case MODE_DFU:
+		return NAME_EXAMPLES_DIRECTORY "/stm32-mainboard.conf";
 	default:
 		return NULL;
 	}

@@ -16,6 +16,9 @@ struct judgement {
 	const struct policy_rule *rule; /* lives as long as the policy */
 	char *image_path;
 	struct image *image;
+	enum chip
+		chip; /* that the board was taken to have; CHIP_UNKNOWN: it did not come to that */
+	enum chip_origin chip_origin;
 	struct reasons reasons; /* why nothing is written; none with VERDICT_FLASH: write */
 	uint64_t resumes; /* the job whose unfinished write is gone on with; 0: none */
 };

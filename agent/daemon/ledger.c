@@ -121,8 +121,24 @@ uint64_t ledger_next_id(struct ledger *ledger)
 
 /* ---- judging ----------------------------------------------------------------------------- */
 
+bool ledger_intent(struct ledger *ledger, const char *place, struct intent *ret)
+{
+	struct history *history = ledger_history(ledger);
+	return history && heed(ledger, history_intent(history, place, ret)) == HISTORY_INTENT;
+}
+
+struct own_write ledger_own_write(const struct intent *intent)
+{
+	return (struct own_write){
+		.mode = intent->mode,
+		.boot_serial = intent->boot_serial,
+		.chip = intent->facts.chip,
+		.unique_id = intent->facts.unique_id,
+	};
+}
+
 /* What is in flash has changed since, and with it what shows of the chip's size. */
-static bool is_same_board(const struct board_facts *left, const struct board_facts *right)
+static bool is_same_chip(const struct board_facts *left, const struct board_facts *right)
 {
 	bool size_differs = left->flash_size_bytes != 0 && right->flash_size_bytes != 0 &&
 			    left->flash_size_bytes != right->flash_size_bytes;
@@ -130,16 +146,23 @@ static bool is_same_board(const struct board_facts *left, const struct board_fac
 	       !size_differs && text_equal(left->unique_id, right->unique_id);
 }
 
-/* Is there an unfinished write of a board at this place, and `facts` (unless NULL) are that
- * board's?
- */
-static bool find_intent(struct ledger *ledger, const char *place, const struct board_facts *facts,
-	struct intent *ret)
+/* Before anybody has looked, a board in DFU shows its serial, and the others show nothing. */
+static bool is_same_board(
+	const struct intent *intent, const struct device *device, const struct board_facts *facts)
 {
-	struct history *history = ledger_history(ledger);
-	if (!history || heed(ledger, history_intent(history, place, ret)) != HISTORY_INTENT)
-		return false;
-	return !facts || is_same_board(&ret->facts, facts);
+	struct own_write write = ledger_own_write(intent);
+	if (device->mode != MODE_DFU)
+		return intent->mode != MODE_DFU && (!facts || is_same_chip(&intent->facts, facts));
+	if (facts)
+		return identity_is_own_write(&write, device, facts);
+	return write.mode == MODE_DFU && text_equal(write.boot_serial, device->serial);
+}
+
+/* Is there an unfinished write of a board at this place, and is it this one, as far as is known? */
+static bool find_intent(struct ledger *ledger, const struct device *device,
+	const struct board_facts *facts, struct intent *ret)
+{
+	return ledger_intent(ledger, device->place, ret) && is_same_board(ret, device, facts);
 }
 
 static int add_not_recorded(const struct ledger *ledger, struct reasons *reasons)
@@ -210,7 +233,7 @@ int ledger_judge(struct ledger *ledger, const struct policy *policy, struct stor
 	_cleanup_(judgement_done) struct judgement judgement = { 0 };
 	struct intent intent = { 0 };
 	struct device seen = *device;
-	bool resumes = device->was_present && find_intent(ledger, device->place, facts, &intent);
+	bool resumes = device->was_present && find_intent(ledger, device, facts, &intent);
 	seen.was_present = device->was_present && !resumes;
 	int r = judge(policy, store, &seen, facts, &judgement);
 	if (r >= 0 && resumes && facts && !is_about(&intent, &judgement)) {

@@ -11,6 +11,7 @@
 #include "daemon/history.h"
 #include "daemon/judge.h"
 #include "daemon/queue.h"
+#include "model/identity.h"
 #include "model/policy.h"
 
 struct ledger;
@@ -35,6 +36,11 @@ uint64_t ledger_next_id(struct ledger *ledger);
 int ledger_judge(struct ledger *ledger, const struct policy *policy, struct store *store,
 	const struct device *device, const struct board_facts *facts, struct judgement *ret)
 	_must_check_;
+
+/* The place's unfinished write, if there is one and it can be had; and what it says of which board
+ * it was, for as long as the intent lives. */
+bool ledger_intent(struct ledger *ledger, const char *place, struct intent *ret);
+struct own_write ledger_own_write(const struct intent *intent);
 
 /* While no job is in flight: a history that has turned out damaged is looked at anew, as at the
  * start, and set aside if that is so. */

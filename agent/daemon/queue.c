@@ -12,6 +12,9 @@
 /* A board that is back sooner after a good end was hardly brought back by a hand. */
 #define RETURN_USEC (60 * USEC_PER_SEC)
 
+/* So is one that is back sooner after it was told to leave. */
+#define LEFT_USEC (30 * USEC_PER_SEC)
+
 struct queue {
 	struct job **jobs;
 	size_t count;
@@ -127,11 +130,23 @@ struct job *queue_next(const struct queue *queue, unsigned limit, unsigned limit
 	return busy < limit ? next : NULL;
 }
 
-/* Where boards show no id, one that needs no byte written is taken for the one before. */
+/* A board's serial in DFU, if it is one that not many show. */
+static const char *boot_serial(const struct device *device)
+{
+	bool is_one = device->mode == MODE_DFU && *device->serial &&
+		      !policy_serial_is_shared(device->serial);
+	return is_one ? device->serial : NULL;
+}
+
+/* The id of a board in DFU shows only when it was seen as its application. Where boards show
+ * nothing, one that needs no byte written is taken for the one before. */
 static bool is_same_unit(const struct job *before, const struct job *job)
 {
-	return text_equal(before->facts.unique_id, job->facts.unique_id) &&
-	       (*job->facts.unique_id || job->outcome == OUTCOME_IDENTICAL);
+	const char *id = job->facts.unique_id, *serial = boot_serial(job->device);
+	if (serial && boot_serial(before->device))
+		return text_equal(serial, boot_serial(before->device));
+	return text_equal(before->facts.unique_id, id) &&
+	       (*id || job->outcome == OUTCOME_IDENTICAL);
 }
 
 static bool is_return(const struct job *before, const struct job *job)
@@ -149,6 +164,18 @@ bool queue_job_is_return(const struct queue *queue, const struct job *job)
 			text_equal(queue->jobs[i]->device->syspath, job->device->syspath))
 			before = queue->jobs[i];
 	return before && is_return(before, job);
+}
+
+bool queue_has_just_left(const struct queue *queue, const struct job *job)
+{
+	for (size_t i = 0; i < queue->count; i++) {
+		const struct job *before = queue->jobs[i];
+		if (before->has_to_leave && before->state == JOB_DONE && before != job &&
+			text_equal(before->device->syspath, job->device->syspath) &&
+			job->started_usec - before->ended_usec < LEFT_USEC)
+			return true;
+	}
+	return false;
 }
 
 size_t queue_active(const struct queue *queue)

@@ -58,6 +58,11 @@ struct job {
 	enum job_outcome stop_outcome;
 	enum reason_code stop_reason;
 	char *stop_sentence;
+	bool has_to_leave; /* told to leave its boot mode, since it is not written */
+	bool is_restarted; /* as the worker says */
+
+	bool has_plan;
+	struct job_plan plan;
 
 	enum job_outcome outcome;
 	enum reason_code reason;
@@ -96,6 +101,9 @@ struct job *queue_next(const struct queue *queue, unsigned limit, unsigned limit
 /* Did this job end well on a board that had just ended well on this place, with this image? Then
  * the board came back by itself, and not by a hand. */
 bool queue_job_is_return(const struct queue *queue, const struct job *job);
+
+/* Was a board told to leave its boot mode on this socket, just before this job began? */
+bool queue_has_just_left(const struct queue *queue, const struct job *job);
 
 /* Jobs that have not ended. */
 size_t queue_active(const struct queue *queue);

@@ -26,6 +26,13 @@ static int check_board_names(const struct policy *policy, struct reasons *errors
 	return 0;
 }
 
+static bool contradicts_board(const struct policy *policy, const struct policy_rule *rule)
+{
+	const struct policy_board *board = rule->board ? policy_board(policy, rule->board) : NULL;
+	return board && board->chip != CHIP_UNKNOWN && rule->stated_chip != CHIP_UNKNOWN &&
+	       board->chip != rule->stated_chip;
+}
+
 static int check_rule(const struct policy *policy, size_t place, const struct name_index *rules,
 	struct reasons *errors)
 {
@@ -39,6 +46,12 @@ static int check_rule(const struct policy *policy, size_t place, const struct na
 		r = reasons_add(errors, REASON_POLICY_INVALID,
 			"%s:%u: rule \"%s\" matches board \"%s\", which no file declares; "
 			"add it to boards = ( … )",
+			rule->origin.file, rule->origin.line, rule->name ? rule->name : "",
+			rule->board);
+	if (r >= 0 && contradicts_board(policy, rule))
+		r = reasons_add(errors, REASON_POLICY_INVALID,
+			"%s:%u: rule \"%s\" states another chip than the entry of its board \"%s\"; "
+			"take chip out of flash = { }, or correct one of them",
 			rule->origin.file, rule->origin.line, rule->name ? rule->name : "",
 			rule->board);
 	return r;

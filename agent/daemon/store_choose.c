@@ -302,8 +302,11 @@ static bool may_fit(const struct choice *choice, const struct store_entry *entry
 	const struct board_facts *facts = choice->facts;
 	if (entry->reasons.count > 0)
 		return false;
-	if (entry->says.chip_sign == CHIP_SIGN_NONE || facts->chip == CHIP_UNKNOWN)
+	if (entry->says.chip_sign == CHIP_SIGN_NONE)
 		return true;
+	if (facts->chip == CHIP_UNKNOWN)
+		return facts->possible_chips == 0 ||
+		       facts->possible_chips & chip_bit(entry->says.chip);
 	if (entry->says.chip == facts->chip)
 		return true;
 	/* One family's files are weighed by their content; see fitness.c. */
@@ -313,11 +316,12 @@ static bool may_fit(const struct choice *choice, const struct store_entry *entry
 
 static int refuse_auto(const struct choice *choice, size_t files)
 {
+	const struct board_facts *facts = choice->facts;
 	_cleanup_(freep) char *chip =
-		choice->facts->chip == CHIP_UNKNOWN
-			? strdup("this board")
-			: text_format("%s %s", chip_article(choice->facts->chip),
-				  chip_name(choice->facts->chip));
+		facts->chip != CHIP_UNKNOWN
+			? text_format("%s %s", chip_article(facts->chip), chip_name(facts->chip))
+		: facts->possible_chips ? chip_set_text(facts->possible_chips)
+					: strdup("this board");
 	_cleanup_(freep) char *text =
 		chip ? text_format(
 			       "none of the %zu files is firmware for %s; put one there (\"plugflash firmware\" "

@@ -19,6 +19,8 @@ static struct journal_fields fields_of(const struct job *job, char digest[static
 	};
 	if (job->has_facts) {
 		fields.board = job->board ? job->board : chip_name(job->facts.chip);
+		if (job->facts.chip_origin != CHIP_ORIGIN_UNSAID)
+			fields.chip_from = chip_origin_name(job->facts.chip_origin);
 		fields.board_id = *job->facts.unique_id ? job->facts.unique_id : NULL;
 	}
 	if (job->has_image) {
@@ -67,6 +69,15 @@ void story_job_writing(const struct job *job, uint64_t byte_count)
 	journal_say(LOG_INFO, MESSAGE_JOB_WRITING, &fields,
 		"%s: job %" PRIu64 " may write %s (%" PRIu64 " bytes) by rule \"%s\"",
 		job->device->place, job->id, job->image_path, byte_count, job->rule);
+}
+
+void story_job_plan(const struct job *job)
+{
+	char digest[DIGEST_TEXT];
+	struct journal_fields fields = fields_of(job, digest);
+	fields.plan = &job->plan;
+	journal_say(LOG_INFO, MESSAGE_JOB_PLAN, &fields, "%s: job %" PRIu64 " plan: %s",
+		job->device->place, job->id, job->plan.sentence);
 }
 
 static enum reason_code reason_left_alone(enum verdict verdict)

@@ -15,6 +15,8 @@ void story_board_left_alone(const struct device *device, const struct judgement 
 
 void story_job_started(const struct job *job);
 void story_job_writing(const struct job *job, uint64_t byte_count);
+/* What is to be erased and written, before the first erase. */
+void story_job_plan(const struct job *job);
 void story_job_ended(const struct job *job);
 
 /* Goes on with what job `resumes` has not finished. */

@@ -11,6 +11,9 @@
 
 #define KIB(n) ((n)*1024u)
 
+/* Between the chips of a set that is read aloud. */
+#define SET_OR " or "
+
 #define RANGE(from, kib)                                  \
 	{                                                 \
 		.start = (from), .end = (from) + KIB(kib) \
@@ -133,9 +136,28 @@ char *chip_set_text(chip_set chips)
 	_cleanup_(freep) char *text = strdup("");
 	for (int chip = CHIP_UNKNOWN + 1; chip < _CHIP_MAX && text; chip++)
 		if (chips & chip_bit((enum chip)chip) &&
-			text_append(&text, "%s%s", *text ? " or " : "", names[chip]) < 0)
+			text_append(&text, "%s%s", *text ? SET_OR : "", names[chip]) < 0)
 			return NULL;
 	return TAKE_PTR(text);
+}
+
+int chip_set_from_text(const char *text, chip_set *ret)
+{
+	chip_set chips = 0;
+	while (*text) {
+		const char *next = strstr(text, SET_OR);
+		size_t length = next ? (size_t)(next - text) : strlen(text);
+		int chip = CHIP_UNKNOWN + 1;
+		while (chip < _CHIP_MAX &&
+			(strlen(names[chip]) != length || strncmp(names[chip], text, length) != 0))
+			chip++;
+		if (chip == _CHIP_MAX)
+			return -EINVAL;
+		chips |= chip_bit((enum chip)chip);
+		text += length + (next ? strlen(SET_OR) : 0);
+	}
+	*ret = chips;
+	return 0;
 }
 
 enum chip chip_set_only(chip_set chips)

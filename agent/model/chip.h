@@ -64,6 +64,8 @@ int chip_from_name(const char *name); /* enum chip or -EINVAL; "unknown" is no n
 
 /* "stm32f427 or stm32f429", a new string; "" for no chip; NULL when memory is short. */
 char *chip_set_text(chip_set chips) _must_check_;
+/* And back: 0 or -EINVAL. */
+int chip_set_from_text(const char *text, chip_set *ret) _must_check_;
 
 /* The only chip of the set, or CHIP_UNKNOWN. */
 enum chip chip_set_only(chip_set chips);

@@ -48,6 +48,7 @@ char *device_describe(const struct device *device)
 	static const char *const titles[_MODE_MAX] = {
 		[MODE_RP2040_BOOT] = "RP2040 in boot mode",
 		[MODE_RP2350_BOOT] = "RP2350 in boot mode",
+		[MODE_DFU] = "board in DFU",
 	};
 	if (titles[device->mode])
 		return text_format(

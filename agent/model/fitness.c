@@ -100,6 +100,15 @@ static int judge_unknown_board(const struct trial *trial)
 		trial->says->chip != CHIP_UNKNOWN ? chip_name(trial->says->chip) : "…");
 }
 
+static int refuse_protected(const struct trial *trial)
+{
+	return reasons_add(trial->reasons, REASON_READ_PROTECTED,
+		"the chip is read-protected (RDP), so that nobody can look at its flash: plugflash "
+		"never lifts that, since it erases the whole chip, its boot loader included; take "
+		"the protection away by hand (STM32CubeProgrammer) if that is meant, or flash the "
+		"board through its own boot loader");
+}
+
 /* ---- what the image is, whatever the chip ------------------------------------------------ */
 
 static int judge_kind(const struct trial *trial)
@@ -115,7 +124,7 @@ static int judge_kind(const struct trial *trial)
 		return 0;
 	return reasons_add(trial->reasons, REASON_BOOTLOADER_IMAGE,
 		"the image is %s and an application belongs here: use the application's own image, "
-		"or say bootloader = true in the rule if the boot loader is to be replaced",
+		"or say overwrite_bootloader = true in the rule if the boot loader is to be replaced",
 		name);
 }
 
@@ -205,6 +214,8 @@ int fitness_judge(const struct image *image, const struct image_facts *says,
 		.terms = terms ? terms : &no_terms,
 		.reasons = reasons,
 	};
+	if (board->is_read_protected)
+		return refuse_protected(&trial);
 	if (board->chip == CHIP_UNKNOWN && board->possible_chips == 0)
 		return judge_unknown_board(&trial);
 	/* Nothing else about it is worth a word. */

@@ -58,6 +58,19 @@ static bool expected_start(const struct trial *trial, uint32_t *ret)
 	return true;
 }
 
+/* Behind a boot loader that is not there nothing would ever start. */
+static int judge_bootloader_there(const struct trial *trial, uint32_t expected)
+{
+	if (trial->facts->bootloader != BOOTLOADER_NONE || expected == trial->layout->flash_start)
+		return 0;
+	return reasons_add(trial->reasons, REASON_WRONG_ADDRESS,
+		"the image is built for 0x%08" PRIx32
+		", behind a boot loader, and the board has none there that would start it: "
+		"put the boot loader (Katapult) on the board first, or use a build for 0x%08" PRIx32
+		" and correct application_start in the policy",
+		expected, trial->layout->flash_start);
+}
+
 static int judge_application_start(const struct trial *trial)
 {
 	uint32_t expected;
@@ -70,8 +83,10 @@ static int judge_application_start(const struct trial *trial)
 			start);
 	size_t before = trial->reasons->count;
 	int r = judge_bootloader_kept(trial);
-	if (r < 0 || trial->reasons->count > before || start == expected)
+	if (r < 0 || trial->reasons->count > before)
 		return r;
+	if (start == expected)
+		return judge_bootloader_there(trial, expected);
 	return reasons_add(trial->reasons, REASON_WRONG_ADDRESS,
 		"the image is built for 0x%08" PRIx64
 		", and this board starts its application at 0x%08" PRIx32

@@ -178,14 +178,14 @@ int judge_bootloader_kept(const struct trial *trial)
 		return reasons_add(trial->reasons, REASON_OVERLAPS_BOOTLOADER,
 			"the image begins at 0x%08" PRIx64
 			", where the board has its boot loader%s: use a build for behind it, or "
-			"say bootloader = true in the rule if the boot loader is to go",
+			"say overwrite_bootloader = true in the rule if the boot loader is to go",
 			trial_start(trial), is_katapult ? ", Katapult" : "");
 	if (trial_start(trial) >= end)
 		return 0;
 	return reasons_add(trial->reasons, REASON_OVERLAPS_BOOTLOADER,
 		"the image begins at 0x%08" PRIx64
 		", and the boot loader of the board%s reaches up to 0x%08" PRIx32
-		": use a build for behind it, or say bootloader = true in the rule if the boot "
+		": use a build for behind it, or say overwrite_bootloader = true in the rule if the boot "
 		"loader is to go",
 		trial_start(trial), is_katapult ? ", Katapult," : "", end);
 }

@@ -111,3 +111,24 @@ void identity_complete(
 		take_own_write(facts, device, clues->own_write);
 	take_firmware(facts);
 }
+
+int identity_state(struct board_facts *facts, enum chip stated, bool is_forced)
+{
+	if (facts->chip == stated)
+		return 0;
+	bool is_firmware = facts->chip_origin == CHIP_FROM_FIRMWARE ||
+			   facts->chip_origin == CHIP_FROM_OWN_WRITE;
+	/* What the policy stated before it was read anew counts no longer. */
+	bool is_open = facts->chip == CHIP_UNKNOWN || facts->chip_origin == CHIP_FROM_POLICY ||
+		       (is_forced && is_firmware);
+	if (facts->possible_chips && !is_possible(facts, stated))
+		return IDENTITY_EXCLUDED;
+	if (!is_open)
+		return IDENTITY_CONTRADICTED;
+	/* Nothing is known that the statement could be held against. */
+	if (facts->possible_chips == 0)
+		return 0;
+	facts->chip = stated;
+	facts->chip_origin = CHIP_FROM_POLICY;
+	return 0;
+}

@@ -41,3 +41,10 @@ void identity_complete(
  * only while nothing that starts is in its flash, as a broken-off write leaves it. */
 bool identity_is_own_write(const struct own_write *write, const struct device *device,
 	const struct board_facts *facts);
+
+/* What the policy states of the chip: it fills a gap, and is held against everything else. 0; the
+ * board cannot have it; or something else that is known says another one. `is_forced`: what only
+ * its firmware says, or said before we wrote to it, may be the mistake, and yields. */
+#define IDENTITY_EXCLUDED     1
+#define IDENTITY_CONTRADICTED 2
+int identity_state(struct board_facts *facts, enum chip stated, bool is_forced) _must_check_;

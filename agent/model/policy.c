@@ -187,8 +187,8 @@ static struct candidate candidate_of(const struct device *device, const struct b
 		.facts = facts,
 		.place_length = strlen(device->place),
 		.port_length = strlen(device->port),
-		.serial_is_own = device->mode != MODE_RP2040_BOOT && *device->serial &&
-				 !policy_serial_is_shared(device->serial),
+		.serial_is_own = device->mode != MODE_RP2040_BOOT && device->mode != MODE_DFU &&
+				 *device->serial && !policy_serial_is_shared(device->serial),
 	};
 }
 
@@ -204,6 +204,10 @@ static enum match match_chip(
 	enum chip chip = facts ? facts->chip : mode_chip(device->mode);
 	if (wanted == CHIP_UNKNOWN)
 		return MATCH_YES;
+	if (device->mode != MODE_NONE && !mode_allows_chip(device->mode, wanted))
+		return MATCH_NO;
+	if (chip == CHIP_UNKNOWN && facts && facts->possible_chips)
+		return facts->possible_chips & chip_bit(wanted) ? MATCH_MAYBE : MATCH_NO;
 	if (chip == CHIP_UNKNOWN)
 		return MATCH_MAYBE;
 	if (chip != wanted)
@@ -242,7 +246,68 @@ static enum match match_serial(
 	return MATCH_MAYBE;
 }
 
-static enum match match_board(
+static bool is_one_place(const char *path)
+{
+	return path && !strpbrk(path, "*?[\\");
+}
+
+/*
+ * In DFU the serial is made of the chip's id and is not it: it tells of another board, and can
+ * confirm that one is at its place. What the chip itself was seen to have as its id decides.
+ */
+static enum match match_dfu_serial(const struct policy_rule *rule, const char *serial,
+	const struct candidate *candidate, const char **ret_why)
+{
+	const struct board_facts *facts = candidate->facts;
+	*ret_why = "the board's serial is another";
+	if (facts && *facts->unique_id)
+		return strcasecmp(serial, facts->unique_id) == 0 ? MATCH_YES : MATCH_NO;
+	switch (stm32_serial_compare(serial, candidate->device->serial)) {
+	case STM32_CONTRADICTS:
+		return MATCH_NO;
+	case STM32_AGREES:
+		if (is_one_place(rule->path))
+			return MATCH_YES;
+		*ret_why =
+			"in DFU the board's serial agrees, which is no proof; name its one place "
+			"in path beside it, or have its running Klipper enter DFU, where it is seen";
+		return MATCH_MAYBE;
+	case STM32_UNDECIDED:
+		break;
+	}
+	*ret_why =
+		"in DFU the board shows no serial of its own, so nobody can tell which one it "
+		"is; match it by path instead, or have its running Klipper enter DFU, where it is seen";
+	return MATCH_MAYBE;
+}
+
+/* The firmware in flash may be the mistake that is to be mended: what it says stands against the
+ * policy's word (daemon/judge.c), and does not make it another board. */
+static bool is_said_by_firmware_alone(const struct board_facts *facts, enum chip wanted)
+{
+	return facts && facts->chip_origin == CHIP_FROM_FIRMWARE &&
+	       facts->possible_chips & chip_bit(wanted);
+}
+
+static enum match match_dfu_board(const struct policy_rule *rule, const struct policy_board *board,
+	const struct candidate *candidate, const char **ret_why)
+{
+	enum match chip = match_chip(board->chip, candidate->device, candidate->facts);
+	enum match serial = MATCH_MAYBE;
+	*ret_why =
+		"in DFU a board does not show its CAN uuid; match it by path, or give its serial";
+	if (board->serial)
+		serial = match_dfu_serial(rule, board->serial, candidate, ret_why);
+	/* Which board it is is known then, and so is its chip. */
+	if (chip != MATCH_NO)
+		return serial;
+	if (serial == MATCH_YES && is_said_by_firmware_alone(candidate->facts, board->chip))
+		return MATCH_YES;
+	*ret_why = "the board's chip is another";
+	return MATCH_NO;
+}
+
+static enum match match_other_board(
 	const struct policy_board *board, const struct candidate *candidate, const char **ret_why)
 {
 	enum match match = match_chip(board->chip, candidate->device, candidate->facts);
@@ -261,6 +326,14 @@ static enum match match_board(
 	return weaker(match, serial);
 }
 
+static enum match match_board(const struct policy_rule *rule, const struct policy_board *board,
+	const struct candidate *candidate, const char **ret_why)
+{
+	return candidate->device->mode == MODE_DFU
+		       ? match_dfu_board(rule, board, candidate, ret_why)
+		       : match_other_board(board, candidate, ret_why);
+}
+
 /* fnmatch() is slow, and most paths differ in their first or last bytes. */
 static bool matches_path(const struct policy_rule *rule, const char *text, size_t length)
 {
@@ -271,6 +344,14 @@ static bool matches_path(const struct policy_rule *rule, const char *text, size_
 		memcmp(rule->path + strlen(rule->path) - tail, text + length - tail, tail) != 0)
 		return false;
 	return fnmatch(rule->path, text, 0) == 0;
+}
+
+static const char *why_chip_is_open(const struct board_facts *facts)
+{
+	return facts && facts->possible_chips
+		       ? "the board shows only that it may have this chip; match it by path, and "
+			 "state chip in flash = { } of the rule"
+		       : "the chip is not known";
 }
 
 static enum match match_rule(const struct policy *policy, const struct policy_rule *rule,
@@ -297,10 +378,10 @@ static enum match match_rule(const struct policy *policy, const struct policy_ru
 		return MATCH_NO;
 	}
 	if (match == MATCH_MAYBE)
-		*ret_why = "the chip is not known";
+		*ret_why = why_chip_is_open(candidate->facts);
 	const struct policy_board *board =
 		rule->declared ? rule->declared : policy_board(policy, rule->board);
-	return board ? weaker(match, match_board(board, candidate, ret_why)) : match;
+	return board ? weaker(match, match_board(rule, board, candidate, ret_why)) : match;
 }
 
 enum match policy_match(const struct policy *policy, const struct policy_rule *rule,

@@ -15,6 +15,26 @@ const char *__lsan_default_suppressions(void)
 	return "leak:libconfig.so";
 }
 
+/* A board that shows several chips and no serial of its own: no rule by chip or name means it. */
+static void decide_dfu(const struct policy *policy)
+{
+	const struct board_facts facts = { .possible_chips = chip_bit(CHIP_STM32F401) |
+							     chip_bit(CHIP_STM32F446) };
+	struct device device = {
+		.place = (char *)"pci-0000:00:14.0-usb-0:1",
+		.port = (char *)"1-1",
+		.serial = (char *)"STM32FxSTM32",
+		.mode = MODE_DFU,
+		.vid = 0x0483,
+		.pid = 0xdf11,
+	};
+	const struct policy_rule *rule;
+	enum verdict verdict = policy_decide(policy, &device, &facts, &rule);
+	if (verdict == VERDICT_FLASH &&
+		(rule->chip != CHIP_UNKNOWN || policy_board(policy, rule->board)))
+		abort();
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	_cleanup_(freep) char *text = calloc(1, size + 1);
@@ -25,6 +45,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		rulebook_check(policy, &errors) < 0)
 		abort();
 
+	decide_dfu(policy);
 	const struct board_facts facts = { .chip = CHIP_RP2040 };
 	struct device device = {
 		.place = (char *)"pci-0000:00:14.0-usb-0:1",

@@ -79,6 +79,13 @@ class Bench:
                 return
         raise RuntimeError(f"the bench is gone, and nothing was heard of {text}")
 
+    def next_event(self):
+        """After asking for "events"."""
+        return json.loads(self._lines.readline())
+
+    def set_limit(self, seconds):
+        self._socket.settimeout(seconds)
+
     def close(self):
         self._lines.close()
         self._socket.close()

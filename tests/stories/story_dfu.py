@@ -54,7 +54,7 @@ class Writing(DfuStory):
         self.given_firmware(USB_0, newer(built(USB_0)))
         self.rig.write_policy(f"rules = ({rule(USB_0)});")
         self.rig.start_workers()
-        self.rig.start_mind(clock_speed=8)
+        self.rig.start_mind(clock_speed=4)
         self.plug_board(chip="f429", flash=built(USB_0), crashes=1)
         line = self.assert_ends("failed")
         self.assertIn("no application", line)
@@ -134,7 +134,7 @@ class WhichChip(DfuStory):
         old[0x400:0x8000] = bytes(0x7c00)
         image = self.given_firmware(USB_0)
         self.given_a_policy(rule(USB_0, match='board = "octopus";'),
-                            f'{{ name = "octopus"; chip = "stm32f429"; serial = "{OCTOPUS_SERIAL}"; }}')
+                            f'{{ name = "octopus"; chip = "stm32f429"; serial = "{OCTOPUS_SERIAL}"; application_start = 0x08000000; }}')
         self.plug_board(chip="f429", flash=bytes(old), uid=OCTOPUS_SERIAL, button=0)
         self.bench.ask("await", 1, "present")
         self.bench.ask("fault", 1, "reset", button=1)

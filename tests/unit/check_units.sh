@@ -162,7 +162,20 @@ check_rules_modes() {
 	done
 }
 
+# Each USB id that the agent takes for a mode is marked with it, and the shared one with care.
+check_rules_ids() {
+	local rules vid pid mode
+	rules=$(sed -e ':join' -e '/\\$/{N; s/\\\n */ /; b join' -e '}' $RULES | grep ID_PLUGFLASH)
+	while read -r vid pid mode; do
+		grep -q "idVendor}==\"$vid\", ATTR{idProduct}==\"$pid\".*ID_PLUGFLASH}=\"$mode\"" <<<"$rules" ||
+			{ echo "no mark $mode for $vid:$pid"; return 1; }
+	done < <(sed -n 's/.*{ 0x\([0-9a-f]*\), 0x\([0-9a-f]*\), \(MODE_[A-Z0-9_]*\) }.*/\1 \2 \3/p' \
+		agent/model/board.c | sed 's/MODE_DFU/dfu/; s/MODE_RP\(20..\|23..\)_BOOT/rp\1-boot/')
+	! grep '"0483"' <<<"$rules" | grep -v ':fe0102:'
+}
+
 report "udev rules are well-formed" check_rules_syntax
+report "udev rules mark the ids that the agent knows" check_rules_ids
 report "udev rules jump to labels that exist" check_rules_labels
 report "udev rules run nothing and add no tag" check_rules_restraint
 report "udev rules mark with modes that the agent knows" check_rules_modes

@@ -172,6 +172,14 @@ static void a_set_is_read_aloud_in_the_order_of_the_chips(void **unused)
 	assert_string_equal(none, "");
 	assert_string_equal(one, "rp2040");
 	assert_string_equal(two, "stm32f407 or stm32f429");
+	chip_set again = 1;
+	assert_int_equal(chip_set_from_text(two, &again), 0);
+	assert_true(again == both);
+	assert_int_equal(chip_set_from_text("stm32f407 or stm32f4", &again), -EINVAL);
+	assert_int_equal(chip_set_from_text("stm32f407 or stm32f4290", &again), -EINVAL);
+	assert_true(again == both);
+	assert_int_equal(chip_set_from_text("", &again), 0);
+	assert_true(again == 0);
 	assert_int_equal(chip_set_only(0), CHIP_UNKNOWN);
 	assert_int_equal(chip_set_only(both), CHIP_UNKNOWN);
 	assert_int_equal(chip_set_only(chip_bit(CHIP_STM32L431)), CHIP_STM32L431);

@@ -114,6 +114,54 @@ static void a_job_keeps_its_numbers(void **state)
 		sentence, "flashed widget.uf2, verified by readback, 1.2 s; runs as 2e8a:000a");
 }
 
+static void what_will_be_done_and_what_was_done_have_names_of_their_own(void **state)
+{
+	(void)state;
+	_cleanup_(dead_endp) sd_bus *bus = dead_end();
+	_cleanup_(json_deletep) cJSON *body = NULL;
+	struct job job = {
+		.device = &board,
+		.state = JOB_DONE,
+		.has_facts = true,
+		.facts = { .chip = CHIP_STM32F446, .chip_origin = CHIP_FROM_SIGHTING },
+		.has_plan = true,
+		.plan = { .units_total = 3,
+			.units_erased = 2,
+			.units_blank = 1,
+			.sentence = "0x08000000: erase and write" },
+		.tally = { .units_total = 3, .units_erased = 1 },
+	};
+	sd_bus_message *message = new_message(bus);
+	assert_true(bus_put_job(message, &job) >= 0);
+	assert_int_equal(read_back(message, &body), 0);
+	assert_string_equal(json_text(body, "plan"), job.plan.sentence);
+	assert_string_equal(json_text(body, "chip_from"), "seen-before");
+	assert_true(json_number(body, "plan_units_erased") == 2);
+	assert_true(json_number(body, "plan_units_blank") == 1);
+	assert_true(json_number(body, "units_erased") == 1);
+}
+
+static void the_chips_that_a_board_may_have_are_read_aloud(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *board, *text;
+	} boards[] = {
+		{ "{}", "" },
+		{ "{\"chip\":\"unknown\"}", "unknown" },
+		{ "{\"chip\":\"rp2040\"}", "rp2040" },
+		{ "{\"chip\":\"stm32f446\",\"possible_chips\":[\"stm32f401\",\"stm32f446\"]}",
+			"stm32f446" },
+		{ "{\"chip\":\"unknown\",\"possible_chips\":[\"stm32f401\",\"stm32f446\"]}",
+			"stm32f401 or stm32f446" },
+	};
+	for (size_t i = 0; i < ELEMENTSOF(boards); i++) {
+		_cleanup_(json_deletep) cJSON *object = cJSON_Parse(boards[i].board);
+		_cleanup_(freep) char *text = view_chip(object);
+		assert_string_equal(text, boards[i].text);
+	}
+}
+
 static void every_type_has_a_value(void **state)
 {
 	(void)state;
@@ -519,6 +567,8 @@ int main(void)
 		cmocka_unit_test(inspect_tells_an_rp2350_image_by_its_content),
 		cmocka_unit_test(inspect_says_which_file_cannot_be_read),
 		cmocka_unit_test(one_problem_makes_it_wrong),
+		cmocka_unit_test(what_will_be_done_and_what_was_done_have_names_of_their_own),
+		cmocka_unit_test(the_chips_that_a_board_may_have_are_read_aloud),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

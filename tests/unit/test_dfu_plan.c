@@ -56,8 +56,7 @@ static bool compare(struct scene *scene, bool force)
 	bool is_there = dfu_plan_count(plan, UNIT_IDENTICAL) == plan->count;
 	for (size_t i = 0; (!is_there || force) && i < plan->count; i++)
 		if (force || i == 0 || plan->units[i].state != UNIT_IDENTICAL)
-			dfu_plan_learn(
-				plan, i, scene->flash + (plan->units[i].address - START));
+			dfu_plan_learn(plan, i, scene->flash + (plan->units[i].address - START));
 	return dfu_plan_settle(plan, force);
 }
 
@@ -202,9 +201,8 @@ static void force_leaves_nothing_out(void **state)
 static void units_shorter_than_a_block_go_together(void **state)
 {
 	(void)state;
-	static const struct dfuse_layout pages = {
-		.segments = { { START, 1024, 32, 7 } }, .segment_count = 1
-	};
+	static const struct dfuse_layout pages = { .segments = { { START, 1024, 32, 7 } },
+		.segment_count = 1 };
 	uint8_t bytes[5000];
 	make_noise(bytes, sizeof(bytes), 1);
 	_cleanup_(image_freep) struct image *image =

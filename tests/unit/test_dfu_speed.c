@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How long a visit takes, in virtual time and with the real chips' times: no longer than the flash and
- * the wire need for what is done. The ledger of the board counts a nanosecond in which flash or wire
- * was busy; what is left is the host's waiting.
+ * How long a visit takes, in virtual time and with the real chips' times: no longer than the flash
+ * and the wire need for what is done. The ledger of the board counts a nanosecond in which flash or
+ * wire was busy; what is left is the host's waiting.
  */
 #include "unit/dfu_story.h"
 
@@ -15,9 +15,7 @@ static struct dfu_story *board(enum stm32_chip chip, size_t length)
 	/* Code that is the same in both, between dictionary and reset handler. */
 	for (size_t i = 0x2000; i < 0x7000; i++)
 		old[i] ^= 0x55;
-	const struct stm32_options options = {
-		.chip = chip, .image = old, .image_bytes = length
-	};
+	const struct stm32_options options = { .chip = chip, .image = old, .image_bytes = length };
 	struct dfu_story *story = dfu_story_new(&options, 0, length, 2);
 	stm32_reset_counters(story->chip);
 	return story;

@@ -324,13 +324,42 @@ static void an_application_is_not_put_over_the_boot_loader(void **unused)
 	expect_turned_down(klipper_at(ARM_STM32_0), &toolhead, NULL, REASON_OVERLAPS_BOOTLOADER,
 		"begins at 0x08000000, and the boot loader of the board, Katapult, reaches up to "
 		"0x08002000",
-		"say bootloader = true in the rule");
+		"say overwrite_bootloader = true in the rule");
 	struct board_facts board = toolhead;
 	board.bootloader = BOOTLOADER_OTHER;
 	board.bootloader_end = 0x08001800;
 	expect_turned_down(klipper_at(ARM_STM32_0), &board, NULL, REASON_OVERLAPS_BOOTLOADER,
 		"begins at 0x08000000, and the boot loader of the board reaches up to 0x08001800",
-		"say bootloader = true in the rule");
+		"say overwrite_bootloader = true in the rule");
+}
+
+/* The chip is blank, or its flash begins with the application; a policy says otherwise. */
+static void behind_a_boot_loader_that_is_not_there_nothing_would_start(void **unused)
+{
+	(void)unused;
+	struct board_facts board = toolhead;
+	board.bootloader = BOOTLOADER_NONE;
+	expect_turned_down(klipper_at(ARM_8K), &board, NULL, REASON_WRONG_ADDRESS,
+		"behind a boot loader, and the board has none there", "put the boot loader");
+	expect_turned_down(klipper_at(ARM_STM32_0), &board, NULL, REASON_WRONG_ADDRESS,
+		"this board starts its application at 0x08002000", "build it with");
+	board.application_start = ARM_STM32_0;
+	expect_taken(klipper_at(ARM_STM32_0), &board, NULL);
+}
+
+static void what_nobody_can_tell_apart_is_what_the_policy_says(void **unused)
+{
+	(void)unused;
+	struct board_facts board = bare;
+	board.bootloader = BOOTLOADER_UNKNOWN;
+	expect_turned_down(klipper_at(ARM_STM32_0), &board, NULL, REASON_APPLICATION_START_UNKNOWN,
+		"is unknown", "state application_start");
+	board.has_application_start = true;
+	board.application_start = ARM_STM32_0;
+	board.bootloader = BOOTLOADER_OTHER;
+	expect_turned_down(klipper_at(ARM_STM32_0), &board, NULL, REASON_OVERLAPS_BOOTLOADER,
+		"where the board has its boot loader", "overwrite_bootloader = true");
+	expect_taken(klipper_at(ARM_STM32_0), &board, &boot_permitted);
 }
 
 /* A policy may state what the board itself contradicts. */
@@ -341,7 +370,7 @@ static void a_stated_application_start_does_not_hide_the_boot_loader(void **unus
 	board.application_start = ARM_STM32_0;
 	expect_turned_down(klipper_at(ARM_STM32_0), &board, NULL, REASON_OVERLAPS_BOOTLOADER,
 		"begins at 0x08000000, where the board has its boot loader, Katapult",
-		"say bootloader = true in the rule");
+		"say overwrite_bootloader = true in the rule");
 	board.application_start = ARM_8K;
 	board.bootloader_end = 0x08003000;
 	expect_turned_down(klipper_at(ARM_8K), &board, NULL, REASON_OVERLAPS_BOOTLOADER,
@@ -393,12 +422,13 @@ static void a_boot_loader_is_not_taken_for_an_application(void **unused)
 	struct board_facts board = bare;
 	board.bootloader = BOOTLOADER_UNKNOWN;
 	expect_turned_down(katapult(FORMAT_BIN), &board, &declared, REASON_BOOTLOADER_IMAGE,
-		"is Katapult, a boot loader,", "say bootloader = true");
+		"is Katapult, a boot loader,", "say overwrite_bootloader = true");
 	struct made_arm made = { .base = ARM_8K, .signs = LINK_RESET_CODE | LINK_VTOR };
 	_cleanup_(freep) uint8_t *deployer = make_arm(&made);
 	memcpy(deployer + 0x1000, "CanBoot!", 8);
 	expect_turned_down(make_value(FORMAT_BIN, deployer, ARM_LENGTH, 0), &toolhead, &declared,
-		REASON_BOOTLOADER_IMAGE, "deployer, which overwrites", "say bootloader = true");
+		REASON_BOOTLOADER_IMAGE, "deployer, which overwrites",
+		"say overwrite_bootloader = true");
 	declared.permits_bootloader = true;
 	expect_taken(katapult(FORMAT_BIN), &board, &declared);
 	expect_taken(katapult(FORMAT_HEX), &toolhead, &declared);
@@ -414,7 +444,8 @@ static void a_combined_image_is_a_boot_loader_too(void **unused)
 	memcpy(bytes, boot->segments[0].data, 0x2000);
 	memcpy(bytes + 0x2000, klipper, ARM_LENGTH);
 	expect_turned_down(make_value(FORMAT_BIN, bytes, sizeof(bytes), 0), &bare, NULL,
-		REASON_BOOTLOADER_IMAGE, "with an application behind it", "say bootloader = true");
+		REASON_BOOTLOADER_IMAGE, "with an application behind it",
+		"say overwrite_bootloader = true");
 	expect_taken(make_value(FORMAT_BIN, bytes, sizeof(bytes), 0), &bare, &boot_permitted);
 	expect_taken(make_value(FORMAT_BIN, bytes, sizeof(bytes), 0), &toolhead, &boot_permitted);
 }
@@ -549,6 +580,8 @@ int main(void)
 		cmocka_unit_test(an_image_larger_than_the_flash_is_refused),
 		cmocka_unit_test(a_large_image_needs_a_known_flash_size),
 		cmocka_unit_test(an_application_is_not_put_over_the_boot_loader),
+		cmocka_unit_test(behind_a_boot_loader_that_is_not_there_nothing_would_start),
+		cmocka_unit_test(what_nobody_can_tell_apart_is_what_the_policy_says),
 		cmocka_unit_test(a_stated_application_start_does_not_hide_the_boot_loader),
 		cmocka_unit_test(what_begins_behind_the_boot_loader_but_not_where_it_looks),
 		cmocka_unit_test(the_boot_loader_goes_when_a_rule_says_so),

@@ -149,7 +149,6 @@ static void the_board_is_reached_by_another_wire(void **unused)
 static void what_it_ran_before_says_more_than_how_it_is_reached(void **unused)
 {
 	(void)unused;
-	_cleanup_(klipper_done) struct klipper klipper = { 0 };
 	struct board_facts board = that_ran(NOW, CAN);
 	board.reach = TRANSPORT_USB;
 	expect_taken(klipper_with(CAN), &board, NULL);
@@ -176,7 +175,6 @@ static void an_image_that_does_not_say_how_it_talks(void **unused)
 	expect_turned_down(plain(), &board, &terms, REASON_TRANSPORT_CHANGE,
 		"talks usb, and the board is reached by can", "expect = {");
 
-	_cleanup_(klipper_done) struct klipper klipper = { 0 };
 	board = that_ran(NOW, UART);
 	terms.declared.transport = TRANSPORT_UNKNOWN;
 	terms.permits_downgrade = true;
@@ -508,7 +506,6 @@ static void a_pinned_digest_lets_one_image_pass(void **unused)
 static void all_that_differs_is_told(void **unused)
 {
 	(void)unused;
-	_cleanup_(klipper_done) struct klipper klipper = { 0 };
 	_cleanup_(reasons_done) struct reasons reasons = { 0 };
 	const struct board_facts board = that_ran("v0.14.0", CAN);
 	char pins[] = "PX1,PX2";

@@ -355,110 +355,6 @@ static void boards_flashed_in_the_future_do_not_count(void **state)
 	assert_int_equal(flashed(room, "bench", ahead_usec - hour_usec, ahead_usec), 1);
 }
 
-/* ---- intents and places ------------------------------------------------------------------ */
-
-static void an_intent_is_kept_until_it_is_proved(void **state)
-{
-	struct room *room = *state;
-	struct job job = job_permitted(3, place_left);
-	const struct place_record record = {
-		.has_digest = true, .digest = job.digest, .attempts = 1
-	};
-	struct intent intent;
-	assert_int_equal(history_store_intent(room->history, &job, &record), 0);
-	room_reopen(room);
-	assert_int_equal(history_intent(room->history, place_left, &intent), HISTORY_INTENT);
-	assert_int_equal(intent.job_id, 3);
-	assert_memory_equal(&intent.digest, &job.digest, sizeof(job.digest));
-	assert_int_equal(intent.facts.chip, CHIP_RP2040);
-	assert_int_equal(intent.facts.rom_revision, 3);
-	assert_int_equal(intent.facts.flash_size_bytes, 2 << 20);
-	assert_int_equal(intent.facts.content, CONTENT_BOOTABLE);
-	assert_string_equal(intent.facts.unique_id, "E66058388348892B");
-	assert_int_equal(history_intent(room->history, place_right, &intent), 0);
-
-	struct job failed = job_ended(3, place_left, OUTCOME_FAILED);
-	assert_int_equal(history_store_end(room->history, &failed, &record, false), 0);
-	assert_int_equal(history_intent(room->history, place_left, &intent), HISTORY_INTENT);
-	struct job good = job_ended(4, place_left, OUTCOME_FLASHED);
-	assert_int_equal(history_store_end(room->history, &good, &record, true), 0);
-	room_reopen(room);
-	assert_int_equal(history_intent(room->history, place_left, &intent), 0);
-}
-
-static void a_place_has_one_intent_the_newest(void **state)
-{
-	struct room *room = *state;
-	struct job first = job_permitted(3, place_left), second = job_permitted(4, place_left);
-	struct job beside = job_permitted(5, place_right);
-	const struct place_record record = { .attempts = 1 };
-	struct intent intent;
-	second.facts = (struct board_facts){ .chip = CHIP_UNKNOWN, .is_partitioned = true };
-	assert_int_equal(history_store_intent(room->history, &first, &record), 0);
-	assert_int_equal(history_store_intent(room->history, &second, &record), 0);
-	assert_int_equal(history_store_intent(room->history, &beside, &record), 0);
-	assert_int_equal(history_intent(room->history, place_left, &intent), HISTORY_INTENT);
-	assert_int_equal(intent.job_id, 4);
-	assert_int_equal(intent.facts.chip, CHIP_UNKNOWN);
-	assert_int_equal(intent.facts.content, CONTENT_UNKNOWN);
-	assert_string_equal(intent.facts.unique_id, "");
-	assert_true(intent.facts.is_partitioned);
-	assert_int_equal(history_drop_intent(room->history, place_left), 0);
-	assert_int_equal(history_drop_intent(room->history, place_left), 0);
-	assert_int_equal(history_intent(room->history, place_left, &intent), 0);
-	assert_int_equal(history_intent(room->history, place_right, &intent), HISTORY_INTENT);
-}
-
-static void a_place_is_remembered_with_all_that_is_behind_it(void **state)
-{
-	struct room *room = *state;
-	struct place_record record;
-	assert_int_equal(history_place(room->history, place_left, &record), 0);
-	assert_false(record.has_digest);
-	assert_int_equal(record.attempts, 0);
-
-	struct place_record stored = { .has_digest = true,
-		.attempts = 5,
-		.returns = 2,
-		.quarantined_usec = 1700000000000001ull,
-		.why = "five attempts, none ended well" };
-	memset(&stored.digest, 0x1F, sizeof(stored.digest));
-	assert_int_equal(history_store_place(room->history, place_left, &stored), 0);
-	room_reopen(room);
-	assert_int_equal(history_place(room->history, place_left, &record), 0);
-	assert_true(record.has_digest);
-	assert_memory_equal(&record.digest, &stored.digest, sizeof(record.digest));
-	assert_int_equal(record.attempts, 5);
-	assert_int_equal(record.returns, 2);
-	assert_int_equal(record.quarantined_usec, 1700000000000001ull);
-	assert_string_equal(record.why, "five attempts, none ended well");
-}
-
-static int on_place(void *context, const char *place, const struct place_record *record)
-{
-	return text_append(context, "%s: %s\n", place, record->why);
-}
-
-static int on_place_refuse(void *context, const char *place, const struct place_record *record)
-{
-	(void)context, (void)place, (void)record;
-	return -EXFULL;
-}
-
-static void quarantined_places_are_listed_in_order(void **state)
-{
-	struct room *room = *state;
-	const struct place_record free_place = { .attempts = 1 };
-	const struct place_record closed = { .quarantined_usec = 9, .why = "no" };
-	_cleanup_(freep) char *list = strdup("");
-	assert_int_equal(history_store_place(room->history, "b", &closed), 0);
-	assert_int_equal(history_store_place(room->history, "c", &free_place), 0);
-	assert_int_equal(history_store_place(room->history, "a", &closed), 0);
-	assert_int_equal(history_quarantined(room->history, on_place, &list), 0);
-	assert_string_equal(list, "a: no\nb: no\n");
-	assert_int_equal(history_quarantined(room->history, on_place_refuse, NULL), -EXFULL);
-}
-
 /* ---- the service died -------------------------------------------------------------------- */
 
 static void on_unfinished(void *context, uint64_t job_id, const char *place)
@@ -581,10 +477,6 @@ int main(void)
 		STORY(a_listener_that_has_enough_ends_the_search),
 		STORY(flashed_boards_are_counted_by_rule),
 		STORY(boards_flashed_in_the_future_do_not_count),
-		STORY(an_intent_is_kept_until_it_is_proved),
-		STORY(a_place_has_one_intent_the_newest),
-		STORY(a_place_is_remembered_with_all_that_is_behind_it),
-		STORY(quarantined_places_are_listed_in_order),
 		STORY(jobs_of_a_service_that_died_are_closed_once),
 		STORY(jobs_beyond_the_limit_go_a_few_at_a_time),
 		STORY(a_clock_that_jumps_ahead_does_not_wipe_everything_out),

@@ -299,13 +299,33 @@ static void tables_that_are_not_ours_are_damage(void **state)
 
 /* ---- what is no damage ------------------------------------------------------------------- */
 
+#define WITHOUT_STEP_3                                 \
+	"ALTER TABLE intents DROP COLUMN mode;"        \
+	"ALTER TABLE intents DROP COLUMN boot_serial;" \
+	"ALTER TABLE intents DROP COLUMN possible_chips;"
+
+/* What an older plugflash was writing is still known, and that it did not say in which mode. */
+static void an_intent_of_the_second_version_is_brought_up_to_date(void **state)
+{
+	struct room *room = *state;
+	struct intent intent;
+	make_filled(room);
+	sql(room->path, WITHOUT_STEP_3 "PRAGMA user_version = 2");
+	assert_int_equal(room_open(room), 0);
+	assert_int_equal(history_intent(room->history, place_left, &intent), HISTORY_INTENT);
+	assert_int_equal(intent.facts.chip, CHIP_RP2040);
+	assert_int_equal(intent.mode, MODE_NONE);
+	assert_string_equal(intent.boot_serial, "");
+	assert_true(intent.facts.possible_chips == 0);
+}
+
 static void a_file_of_the_first_version_is_brought_up_to_date(void **state)
 {
 	struct room *room = *state;
 	struct place_record record = { .attempts = 3 };
 	struct intent intent;
 	make_filled(room);
-	sql(room->path, "DROP TABLE places; PRAGMA user_version = 1");
+	sql(room->path, WITHOUT_STEP_3 "DROP TABLE places; PRAGMA user_version = 1");
 	assert_int_equal(room_open(room), 0);
 	assert_int_equal(history_intent(room->history, place_left, &intent), HISTORY_INTENT);
 	assert_int_equal(history_place(room->history, place_left, &record), 0);
@@ -322,7 +342,7 @@ static void a_newer_file_is_left_as_it_is(void **state)
 {
 	struct room *room = *state;
 	make_filled(room);
-	sql(room->path, "CREATE TABLE more (a); PRAGMA user_version = 3");
+	sql(room->path, "CREATE TABLE more (a); PRAGMA user_version = 4");
 	_cleanup_(content_done) struct content before = read_all(room->path);
 	assert_int_equal(room_open(room), -EPROTONOSUPPORT);
 	assert_null(room->aside);
@@ -491,6 +511,7 @@ int main(void)
 		STORY(with_any_byte_turned_it_opens_or_is_set_aside),
 		STORY(with_any_byte_of_its_log_turned_it_opens_or_is_set_aside),
 		STORY(tables_that_are_not_ours_are_damage),
+		STORY(an_intent_of_the_second_version_is_brought_up_to_date),
 		STORY(a_file_of_the_first_version_is_brought_up_to_date),
 		STORY(a_newer_file_is_left_as_it_is),
 		STORY(only_one_may_have_it_open),

@@ -181,6 +181,67 @@ static void firmware_of_another_chip_than_the_one_that_was_seen_leaves_it_open(v
 		completed(facts, BOOT_SERIAL, &klipper, NULL), CHIP_UNKNOWN, CHIP_ORIGIN_UNSAID);
 }
 
+/* ---- the policy's word ------------------------------------------------------------------- */
+
+static void expect_stated(struct board_facts facts, enum chip stated, bool is_forced, int answer)
+{
+	struct board_facts before = facts;
+	assert_int_equal(identity_state(&facts, stated, is_forced), answer);
+	if (answer == 0)
+		assert_int_equal(facts.chip, stated);
+	else
+		assert_memory_equal(&facts, &before, sizeof(facts));
+}
+
+static void what_the_policy_states_fills_a_gap(void **unused)
+{
+	(void)unused;
+	struct board_facts facts = f401_or_f446();
+	expect_stated(facts, F446, false, 0);
+	expect_stated(facts, F401, false, 0);
+	assert_int_equal(identity_state(&facts, F446, false), 0);
+	assert_int_equal(facts.chip_origin, CHIP_FROM_POLICY);
+	/* A policy that was mended since counts, and not what it said before. */
+	expect_stated(facts, F401, false, 0);
+}
+
+static void what_a_board_cannot_have_is_never_taken(void **unused)
+{
+	(void)unused;
+	struct board_facts facts = f401_or_f446();
+	expect_stated(facts, CHIP_STM32G0B1, true, IDENTITY_EXCLUDED);
+	const struct board_facts rp2040 = { .chip = CHIP_RP2040 };
+	expect_stated(rp2040, CHIP_RP2350, true, IDENTITY_CONTRADICTED);
+	expect_stated(rp2040, CHIP_RP2040, false, 0);
+	/* Of a board that shows nothing a statement makes no other. */
+	facts = one_of(0);
+	assert_int_equal(identity_state(&facts, F446, true), 0);
+	assert_int_equal(facts.chip, CHIP_UNKNOWN);
+}
+
+static void what_is_known_stands_against_the_policy(void **unused)
+{
+	(void)unused;
+	struct board_facts seen = completed(f401_or_f446(), BOOT_SERIAL, &klipper, NULL);
+	expect_stated(seen, F446, false, 0);
+	expect_stated(seen, F401, false, IDENTITY_CONTRADICTED);
+	expect_stated(seen, F401, true, IDENTITY_CONTRADICTED);
+}
+
+static void firmware_that_is_the_mistake_yields_to_force(void **unused)
+{
+	(void)unused;
+	struct board_facts facts =
+		completed(running(f401_or_f446(), "stm32f401xc"), BOOT_SERIAL, NULL, NULL);
+	expect_stated(facts, F446, false, IDENTITY_CONTRADICTED);
+	expect_stated(facts, F446, true, 0);
+	facts = f401_or_f446();
+	facts.content = CONTENT_BLANK;
+	facts = completed(facts, BOOT_SERIAL, NULL, &write_of_f446);
+	expect_stated(facts, F401, false, IDENTITY_CONTRADICTED);
+	expect_stated(facts, F401, true, 0);
+}
+
 /* ---- others ------------------------------------------------------------------------------ */
 
 static void a_board_that_says_its_chip_is_left_as_it_is(void **unused)
@@ -211,6 +272,10 @@ int main(void)
 		cmocka_unit_test(the_firmware_in_flash_decides_between_several),
 		cmocka_unit_test(
 			firmware_of_another_chip_than_the_one_that_was_seen_leaves_it_open),
+		cmocka_unit_test(what_the_policy_states_fills_a_gap),
+		cmocka_unit_test(what_a_board_cannot_have_is_never_taken),
+		cmocka_unit_test(what_is_known_stands_against_the_policy),
+		cmocka_unit_test(firmware_that_is_the_mistake_yields_to_force),
 		cmocka_unit_test(a_board_that_says_its_chip_is_left_as_it_is),
 	};
 	return cmocka_run_group_tests_name("identity", tests, NULL, NULL);

@@ -200,6 +200,33 @@ static void what_a_probe_found_is_judged_by(void **state)
 	assert_int_equal(board.reach, TRANSPORT_USB);
 }
 
+static void a_board_in_dfu_is_judged_by_the_chips_that_it_may_have(void **state)
+{
+	(void)state;
+	const struct board_facts found = {
+		.possible_chips = chip_bit(CHIP_STM32F401) | chip_bit(CHIP_STM32F446),
+		.flash_size_bytes = 512 << 10,
+		.has_application_start = true,
+		.application_start = 0x08008000,
+		.bootloader = BOOTLOADER_OTHER,
+		.is_read_protected = true,
+	};
+	_cleanup_(dead_end_done) struct dead_end end = { 0 };
+	struct board_facts board = { 0 };
+	dead_end_open(&end);
+	assert_true(sd_bus_message_open_container(end.message, SD_BUS_TYPE_ARRAY, "{sv}") >= 0);
+	assert_true(bus_put_string(end.message, "mode", "dfu") >= 0);
+	assert_true(bus_put_facts(end.message, &found) >= 0);
+	assert_true(sd_bus_message_close_container(end.message) >= 0);
+	_cleanup_(json_deletep) cJSON *explanation = arrived(&end);
+	described_board_adopt(&board, explanation);
+	assert_int_equal(board.chip, CHIP_UNKNOWN);
+	assert_true(board.possible_chips == found.possible_chips);
+	assert_true(board.has_application_start && board.is_read_protected);
+	assert_int_equal(board.application_start, 0x08008000);
+	assert_int_equal(board.bootloader, BOOTLOADER_OTHER);
+}
+
 static void an_answer_that_says_nothing_is_a_board_of_which_nothing_is_known(void **state)
 {
 	(void)state;
@@ -496,6 +523,7 @@ int main(void)
 		STORY(the_board_that_is_described_decides),
 		STORY(a_wrong_description_is_told_before_any_file),
 		STORY(several_files_read_one_below_the_other),
+		cmocka_unit_test(a_board_in_dfu_is_judged_by_the_chips_that_it_may_have),
 	};
 	return cmocka_run_group_tests_name("inspect", tests, NULL, NULL);
 }

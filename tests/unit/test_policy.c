@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "base/text.h"
 #include "daemon/rulebook.h"
 #include "model/policy.h"
 
@@ -212,6 +213,139 @@ static void boards_that_were_there_are_reported(void **state)
 	assert_int_equal(decide(chip, &device, NULL, name), VERDICT_PRESENT);
 }
 
+/* ---- in DFU ------------------------------------------------------------------------------ */
+
+#define ID          "2B0007000C50425539393020"
+#define BOOT_SERIAL "203739645542"
+#define DECLARED                                                                        \
+	"boards = ({ name = \"octopus\"; chip = \"stm32f446\"; serial = \"" ID "\"; }," \
+	"{ name = \"toolhead\"; chip = \"stm32g0b1\"; can_uuid = \"9d3c17f0a2b4\"; });"
+#define BY_NAME DECLARED "rules = (" RULE("octopus", "board = \"octopus\";") ");"
+#define BY_PLACE \
+	DECLARED "rules = (" RULE("octopus", "board = \"octopus\"; path = \"" PLACE "\";") ");"
+#define RULE(name, match) \
+	"{ name = \"" name "\"; match = { " match " }; flash = { image = \"a\"; }; }"
+
+static struct device dfu_showing(const char *serial)
+{
+	struct device device = board_at(MODE_DFU, PLACE);
+	device.serial = (char *)serial;
+	device.vid = 0x0483;
+	device.pid = 0xdf11;
+	return device;
+}
+
+static const struct board_facts f401_or_f446 = {
+	.possible_chips = (UINT64_C(1) << CHIP_STM32F401) | (UINT64_C(1) << CHIP_STM32F446),
+};
+
+static void a_chip_that_a_board_may_have_is_not_the_one_that_it_has(void **state)
+{
+	(void)state;
+	char name[64];
+	const char *text = "rules = (" RULE("f429", "chip = \"stm32f429\";") "," RULE(
+		"f446", "chip = \"stm32f446\";") ");";
+	struct device device = dfu_showing(BOOT_SERIAL);
+	struct board_facts facts = f401_or_f446;
+	assert_int_equal(decide(text, &device, &facts, name), VERDICT_UNKNOWN);
+	assert_string_equal(name, "f446");
+	facts.chip = CHIP_STM32F446;
+	assert_int_equal(decide(text, &device, &facts, name), VERDICT_FLASH);
+	facts.chip = CHIP_STM32F401;
+	assert_int_equal(decide(text, &device, &facts, name), VERDICT_NO_RULE);
+}
+
+static void no_rp2040_is_in_dfu(void **state)
+{
+	(void)state;
+	char name[64];
+	const char *text = "rules = (" RULE("pico", "chip = \"rp2040\";") "," RULE("rest", "") ");";
+	struct device device = dfu_showing(BOOT_SERIAL);
+	assert_int_equal(decide(text, &device, NULL, name), VERDICT_PROBE);
+	assert_string_equal(name, "rest");
+}
+
+static void the_serial_of_a_boot_rom_is_no_identity(void **state)
+{
+	(void)state;
+	char name[64];
+	const char *text = "boards = ({ name = \"b\"; serial = \"" BOOT_SERIAL "\"; });"
+			   "rules = (" RULE("b", "board = \"b\"; path = \"" PLACE "\";") ");";
+	struct device device = dfu_showing(BOOT_SERIAL);
+	assert_int_equal(decide(text, &device, &f401_or_f446, name), VERDICT_UNKNOWN);
+}
+
+static void a_board_that_was_seen_as_its_application_is_known(void **state)
+{
+	(void)state;
+	char name[64];
+	struct device device = dfu_showing(BOOT_SERIAL);
+	struct board_facts facts = f401_or_f446;
+	facts.chip = CHIP_STM32F446;
+	strcpy(facts.unique_id, ID);
+	assert_int_equal(decide(BY_NAME, &device, &facts, name), VERDICT_FLASH);
+	strcpy(facts.unique_id, "27000E000551343438333339");
+	assert_int_equal(decide(BY_NAME, &device, &facts, name), VERDICT_NO_RULE);
+}
+
+static void the_place_makes_an_identity_and_the_serial_confirms_it(void **state)
+{
+	(void)state;
+	char name[64];
+	struct device board = dfu_showing(BOOT_SERIAL), other = dfu_showing("3941335F3434");
+	struct device shared = dfu_showing("STM32FxSTM32");
+	assert_int_equal(decide(BY_NAME, &board, &f401_or_f446, name), VERDICT_UNKNOWN);
+	assert_int_equal(decide(BY_PLACE, &board, &f401_or_f446, name), VERDICT_FLASH);
+	assert_int_equal(decide(BY_PLACE, &board, NULL, name), VERDICT_PROBE);
+	assert_int_equal(decide(BY_PLACE, &other, NULL, name), VERDICT_NO_RULE);
+	assert_int_equal(decide(BY_PLACE, &other, &f401_or_f446, name), VERDICT_NO_RULE);
+	assert_int_equal(decide(BY_PLACE, &shared, &f401_or_f446, name), VERDICT_UNKNOWN);
+	/* A pattern is many places. */
+	const char *wide =
+		DECLARED "rules = (" RULE("octopus", "board = \"octopus\"; path = \"*\";") ");";
+	assert_int_equal(decide(wide, &board, &f401_or_f446, name), VERDICT_UNKNOWN);
+}
+
+static void a_board_at_its_place_whose_chip_is_excluded_is_another(void **state)
+{
+	(void)state;
+	char name[64];
+	struct device board = dfu_showing(BOOT_SERIAL);
+	struct board_facts facts = { .possible_chips = chip_bit(CHIP_STM32G0B1) };
+	assert_int_equal(decide(BY_PLACE, &board, &facts, name), VERDICT_NO_RULE);
+	/* Unless it is only what runs on it that says so: that may be the mistake. */
+	facts = f401_or_f446;
+	facts.chip = CHIP_STM32F401;
+	assert_int_equal(decide(BY_PLACE, &board, &facts, name), VERDICT_NO_RULE);
+	facts.chip_origin = CHIP_FROM_FIRMWARE;
+	assert_int_equal(decide(BY_PLACE, &board, &facts, name), VERDICT_FLASH);
+}
+
+static void what_would_settle_it_is_said(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *match, *serial, *words;
+	} cases[] = {
+		{ "board = \"octopus\";", BOOT_SERIAL, "its one place in path" },
+		{ "board = \"octopus\";", "STM32FxSTM32", "match it by path" },
+		{ "board = \"toolhead\";", BOOT_SERIAL, "CAN uuid; match it by path" },
+		{ "chip = \"stm32g0b1\";", BOOT_SERIAL, "state chip in flash" },
+	};
+	for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+		_cleanup_(freep) char *text =
+			text_format(DECLARED "rules = (" RULE("r", "%s") ");", cases[i].match);
+		_cleanup_(policy_freep) struct policy *policy = policy_from(text);
+		struct device device = dfu_showing(cases[i].serial);
+		const struct board_facts facts = { .possible_chips = UINT64_MAX };
+		const char *why = NULL;
+		assert_int_equal(policy_match(policy, &policy->rules[0], &device, &facts, &why),
+			MATCH_MAYBE);
+		if (!strstr(why, cases[i].words))
+			fail_msg("no \"%s\" in: %s", cases[i].words, why);
+	}
+}
+
 static void shared_serials_are_known(void **state)
 {
 	(void)state;
@@ -287,6 +421,13 @@ int main(void)
 		cmocka_unit_test(an_rp2350_is_known_by_its_own_serial),
 		cmocka_unit_test(an_unproved_chip_is_never_enough),
 		cmocka_unit_test(boards_that_were_there_are_reported),
+		cmocka_unit_test(a_chip_that_a_board_may_have_is_not_the_one_that_it_has),
+		cmocka_unit_test(no_rp2040_is_in_dfu),
+		cmocka_unit_test(the_serial_of_a_boot_rom_is_no_identity),
+		cmocka_unit_test(a_board_that_was_seen_as_its_application_is_known),
+		cmocka_unit_test(the_place_makes_an_identity_and_the_serial_confirms_it),
+		cmocka_unit_test(a_board_at_its_place_whose_chip_is_excluded_is_another),
+		cmocka_unit_test(what_would_settle_it_is_said),
 		cmocka_unit_test(shared_serials_are_known),
 		cmocka_unit_test(a_path_that_was_looked_over_means_what_it_meant),
 		cmocka_unit_test(a_board_is_found_by_name_also_when_more_come_later),

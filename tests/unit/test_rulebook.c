@@ -116,6 +116,15 @@ static void complaints_name_file_line_and_fix(void **state)
 		":2:", "four hexadecimal digits");
 }
 
+static void a_rule_and_its_board_have_one_chip(void **state)
+{
+	refused(*state,
+		"boards = ({ name = \"o\"; chip = \"stm32f429\"; serial = \"2A003F000E51393532383936\"; });\n"
+		"rules = ({ name = \"r\"; match = { board = \"o\"; };\n"
+		"flash = { image = \"a\"; chip = \"stm32f446\"; }; });",
+		":2:", "states another chip than the entry of its board");
+}
+
 static void a_shared_serial_is_refused(void **state)
 {
 	refused(*state, "boards = (\n{ name = \"b\"; serial = \"E0C9125B0D9B\"; });",
@@ -302,6 +311,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		STORY(complaints_name_file_line_and_fix),
+		STORY(a_rule_and_its_board_have_one_chip),
 		STORY(a_shared_serial_is_refused),
 		STORY(names_must_be_unique_and_exist),
 		STORY(a_file_that_others_can_write_is_refused),
