@@ -4,12 +4,14 @@
 
 #include "backend/backend.h"
 #include "backend/dfu.h"
+#include "backend/katapult.h"
 #include "backend/picoboot.h"
 
 static const struct backend *const backends[] = {
 	&picoboot_rp2040_backend,
 	&picoboot_rp2350_backend,
 	&dfu_backend,
+	&katapult_backend,
 };
 
 const struct backend *backend_for_mode(enum board_mode mode)

@@ -17,6 +17,7 @@ enum board_mode {
 	MODE_NONE, /* not one that we may own: an application, a stranger */
 	MODE_RP2040_BOOT,
 	MODE_RP2350_BOOT,
+	MODE_KATAPULT, /* a boot loader of Klipper's users, over USB */
 	MODE_DFU, /* an STM32's boot ROM, or a boot loader that speaks plain DFU */
 	_MODE_MAX,
 };

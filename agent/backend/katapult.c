@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: MIT */
+/* The katapult backend: opening, looking, starting and giving back; see katapult.h. */
+#include <errno.h>
+#include <string.h>
+
+#include "backend/katapult.h"
+#include "backend/katapult_session.h"
+#include "backend/katapult_write.h"
+#include "base/bytes.h"
+#include "model/klipper.h"
+
+#define BAUD 115200 /* means nothing over USB */
+/* USB keeps what the device cannot take yet; two answers fit into what it can send. */
+#define READ_DEPTH_USB 2
+/* Klipper's are 30 to 60 KiB, and its dictionary is near the end. */
+#define PROGRAM_MOST_BYTES (96u << 10)
+#define STRIDE_BYTES       8192u
+#define LEAVES_MSEC        3000
+
+/* ---- opening ----------------------------------------------------------------------------- */
+
+static struct backend_session *give_back(struct backend_session *session)
+{
+	if (!session)
+		return NULL;
+	serial_close(session->wire.serial);
+	free(session->bytes);
+	free(session);
+	return NULL;
+}
+DEFINE_CLEANUP(struct backend_session *, give_back)
+
+static int fail_open(struct backend_session *session, int error)
+{
+	if (visit_fail_open(&session->visit, error, "Klipper, flashtool.py, a terminal") < 0)
+		return error;
+	return katapult_fail_wire(session, error, "opening it");
+}
+
+/* Reads nothing behind what every chip of its name has: an address that is not there stops the chip.
+ */
+static int make_room(struct backend_session *session)
+{
+	const struct chip_memory *memory = chip_memory(session->chip);
+	uint32_t start = session->device.application_start;
+	uint32_t end = memory ? memory->flash.start + memory->flash_size_least : 0;
+	if (!session->family || start < (memory ? memory->flash.start : 0) || start >= end)
+		return 0;
+	session->room_bytes = end - start;
+	session->bytes = malloc(session->room_bytes);
+	return session->bytes ? 0 : -ENOMEM;
+}
+
+static int connect(struct backend_session *session)
+{
+	int r = katapult_connect(&session->wire, &session->device);
+	if (r < 0)
+		return r;
+	session->chip = chip_from_mcu(session->device.mcu);
+	session->family = katapult_family(session->chip);
+	session->wire.resends_blocks = session->family && session->family->forgives_resends;
+	return make_room(session);
+}
+
+static int open_katapult(const struct usb_address *address, const struct backend_watch *watch,
+	struct backend_session **ret, struct backend_failure *ret_failure)
+{
+	*ret_failure = (struct backend_failure){ 0 };
+	_cleanup_(give_backp) struct backend_session *session = calloc(1, sizeof *session);
+	if (!session)
+		return -ENOMEM;
+	session->visit.watch = watch;
+	session->read_depth = READ_DEPTH_USB;
+	visit_enter(&session->visit, ret_failure);
+	const struct serial_address tty = {
+		.usb_syspath = address->syspath,
+		.usb_arrival = address->arrival,
+	};
+	int r = serial_open(&tty, BAUD, &session->wire.serial);
+	if (r == 0)
+		r = connect(session);
+	if (r < 0)
+		return fail_open(session, r);
+	*ret = TAKE_PTR(session);
+	return 0;
+}
+
+/* ---- looking ----------------------------------------------------------------------------- */
+
+static bool is_blank(const uint8_t *bytes, uint32_t length)
+{
+	for (uint32_t i = 0; i < length; i++)
+		if (bytes[i] != 0xff)
+			return false;
+	return true;
+}
+
+/* What it runs, as far as its dictionary says so. */
+static int find_running(struct backend_session *session, struct board_facts *facts)
+{
+	uint32_t known = 0;
+	while (known < PROGRAM_MOST_BYTES && known < session->room_bytes) {
+		int r = katapult_know(session, known + STRIDE_BYTES);
+		if (r < 0)
+			return r;
+		if (is_blank(session->bytes + known, session->known_bytes - known))
+			return 0;
+		known = session->known_bytes;
+		_cleanup_(klipper_done) struct klipper klipper = { 0 };
+		r = klipper_find(session->bytes, known, &klipper);
+		if (r == 0)
+			facts->running = klipper_running(&klipper);
+		if (r != -ENOENT)
+			return r == -ENOMEM ? r : 0;
+	}
+	return 0;
+}
+
+static int look(struct backend_session *session, struct board_facts *facts)
+{
+	if (session->room_bytes == 0)
+		return 0;
+	int r = katapult_know(session, session->device.block_bytes);
+	if (r < 0)
+		return r;
+	uint32_t first = read_u32(session->bytes);
+	session->has_start = first != 0 && first != UINT32_MAX;
+	facts->content = first == UINT32_MAX	? CONTENT_BLANK
+			 : session->has_start ? CONTENT_BOOTABLE
+						: CONTENT_UNBOOTABLE;
+	return session->has_start ? find_running(session, facts) : 0;
+}
+
+static int katapult_probe(struct backend_session *session, struct board_facts *ret,
+	struct backend_failure *ret_failure)
+{
+	visit_enter(&session->visit, ret_failure);
+	struct board_facts facts = {
+		.chip = session->chip,
+		.bootloader = BOOTLOADER_KATAPULT,
+		.bootloader_end = session->device.application_start,
+		.has_application_start = true,
+		.application_start = session->device.application_start,
+		.reach = TRANSPORT_USB,
+	};
+	int r = look(session, &facts);
+	if (r < 0)
+		return katapult_fail_wire(session, r, "reading its flash");
+	*ret = facts;
+	return 0;
+}
+
+/* ---- writing, starting, giving back ------------------------------------------------------ */
+
+static int katapult_write(struct backend_session *session, const struct backend_write *write,
+	struct job_tally *ret_tally, struct backend_failure *ret_failure)
+{
+	visit_enter(&session->visit, ret_failure);
+	if (session->room_bytes == 0)
+		return visit_fail(&session->visit, -EINVAL, REASON_CHIP_UNKNOWN,
+			"Katapult runs on a chip that plugflash does not know; flash the board by "
+			"hand");
+	return katapult_write_image(session, write, ret_tally);
+}
+
+/* It jumps into whatever is there, so only what was verified, or was there before, is started. */
+static int katapult_restart(struct backend_session *session, struct backend_failure *ret_failure)
+{
+	visit_enter(&session->visit, ret_failure);
+	if (!session->has_start || session->may_start)
+		return visit_fail(&session->visit, -EINVAL, REASON_NO_APPLICATION,
+			"there is nothing in its flash that it could start");
+	int r = katapult_complete(&session->wire);
+	if (r == 0 || r == -ESTALE)
+		r = serial_pause(session->wire.serial, LEAVES_MSEC);
+	session->is_restarted = r == -ENODEV;
+	if (session->is_restarted)
+		return 0;
+	return visit_fail(&session->visit, r < 0 ? r : -EIO, REASON_BOARD_SILENT,
+		"the board stays in Katapult though it was told to start its application; press its "
+		"reset button");
+}
+
+static struct backend_session *katapult_close(struct backend_session *session)
+{
+	return give_back(session);
+}
+
+const struct backend katapult_backend = {
+	.name = "katapult",
+	.mode = MODE_KATAPULT,
+	.open = open_katapult,
+	.probe = katapult_probe,
+	.write = katapult_write,
+	.restart = katapult_restart,
+	.close = katapult_close,
+};

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+/* What a visit to a board in Katapult has in common; see katapult_session.h. */
+#include <errno.h>
+#include <string.h>
+
+#include "backend/katapult_session.h"
+
+const char *katapult_consequence(const struct backend_session *session)
+{
+	if (session->may_start)
+		return "its application may be half written: bring it into Katapult by two quick "
+		       "presses of reset, and it is written again";
+	if (session->is_touched)
+		return "Katapult stays in charge of it, and what is missing is written when it comes "
+		       "back";
+	return "its flash was not changed";
+}
+
+int katapult_fail_wire(struct backend_session *session, int error, const char *doing)
+{
+	struct visit *visit = &session->visit;
+	if (visit->failure->code != REASON_NONE)
+		return error;
+	switch (error) {
+	case -ENODEV:
+		return visit_fail(visit, error, REASON_BOARD_LEFT,
+			"the board was unplugged or fell off the bus while %s; %s. Plug it in again",
+			doing, katapult_consequence(session));
+	case -ESTALE:
+		return visit_fail(visit, error, REASON_BOARD_SILENT,
+			"Katapult does not answer any more while %s, and needs a reset: a damaged byte "
+			"can make it deaf; %s. Press reset twice, or take the board's power away",
+			doing, katapult_consequence(session));
+	case -ETIMEDOUT:
+		return visit_fail(visit, error, REASON_BOARD_SILENT,
+			"the board takes no bytes any more while %s; %s. Unplug it and plug it in "
+			"again",
+			doing, katapult_consequence(session));
+	case -EREMOTEIO:
+		return visit_fail(visit, error, REASON_BOARD_ERROR,
+			"Katapult refused a command while %s; %s. Its flash may be protected or faulty",
+			doing, katapult_consequence(session));
+	case -ENOMEM:
+		return visit_fail(visit, error, REASON_INTERNAL,
+			"there was not enough memory while %s; %s", doing,
+			katapult_consequence(session));
+	default:
+		return visit_fail(visit, error, REASON_BOARD_ERROR,
+			"the board failed while %s (%s); %s. Press reset twice, or unplug it and plug "
+			"it in again",
+			doing, strerror(-error), katapult_consequence(session));
+	}
+}
+
+int katapult_safe_point(struct backend_session *session, enum job_phase phase, uint64_t done_bytes,
+	uint64_t total_bytes)
+{
+	if (done_bytes > total_bytes)
+		done_bytes = total_bytes;
+	int r = visit_report(&session->visit, phase, done_bytes, total_bytes);
+	if (r < 0)
+		return visit_fail(&session->visit, r, REASON_CANCELLED, "stopped on request; %s",
+			katapult_consequence(session));
+	return 0;
+}
+
+int katapult_on_block(void *context, uint32_t bytes)
+{
+	struct backend_session *session = context;
+	const struct visit *visit = &session->visit;
+	session->bytes_read += bytes;
+	return katapult_safe_point(
+		session, visit->phase, visit->done_bytes + bytes, visit->total_bytes);
+}
+
+int katapult_know(struct backend_session *session, uint32_t length)
+{
+	uint32_t block = session->device.block_bytes;
+	length = (length + block - 1) / block * block;
+	if (length > session->room_bytes)
+		length = session->room_bytes;
+	if (length <= session->known_bytes)
+		return 0;
+	int r = katapult_read(&session->wire,
+		session->device.application_start + session->known_bytes,
+		session->bytes + session->known_bytes, length - session->known_bytes, block,
+		session->read_depth, katapult_on_block, session);
+	if (r == 0)
+		session->known_bytes = length;
+	return r;
+}
