@@ -31,8 +31,12 @@ enum {
 #define TOWARDS_HOST   0xa1
 
 #define SYNCHRONISE_ROUNDS 8
-#define STALLS_BORNE       3 /* of one operation */
-#define DATA_LIMIT_MSEC    2000 /* of a block on the wire */
+/* A device that a worker before left in the middle of an erase is silent for so long; one that is
+ * silent for longer must be given up before the mind gives us up. */
+#define SYNCHRONISE_MSEC       5000
+#define SYNCHRONISE_PAUSE_MSEC 1000 /* as much of the time that it wants */
+#define STALLS_BORNE           3 /* of one operation */
+#define DATA_LIMIT_MSEC        2000 /* of a block on the wire */
 /* A device that answers "busy" is asked again at once for so often, and then ever more seldom: no
  * wait is longer than a sixteenth of what was waited before. */
 #define EAGER_ASKS     4
@@ -106,6 +110,13 @@ static int clear_status(struct dfu_wire *wire)
 	return request(wire, REQUEST_CLEAR_STATUS, 0, NULL, 0, DFU_LIMIT_QUICK_MSEC);
 }
 
+static int pause_while_busy(struct dfu_wire *wire, unsigned poll_msec)
+{
+	if (poll_msec > SYNCHRONISE_PAUSE_MSEC)
+		poll_msec = SYNCHRONISE_PAUSE_MSEC;
+	return usb_pause(wire->device, poll_msec > 0 ? poll_msec : 1);
+}
+
 /* One step towards dfuIDLE. 1: there. */
 static int step_towards_idle(struct dfu_wire *wire, const struct status *status)
 {
@@ -119,7 +130,7 @@ static int step_towards_idle(struct dfu_wire *wire, const struct status *status)
 	case DFU_UPLOAD_IDLE:
 		return request(wire, REQUEST_ABORT, 0, NULL, 0, DFU_LIMIT_QUICK_MSEC);
 	case DFU_DOWNLOAD_BUSY:
-		return usb_pause(wire->device, status->poll_msec > 0 ? status->poll_msec : 1);
+		return pause_while_busy(wire, status->poll_msec);
 	case DFU_APP_IDLE:
 	case DFU_APP_DETACH:
 	case DFU_MANIFEST_SYNC:
@@ -137,7 +148,9 @@ int dfu_synchronise(struct dfu_wire *wire)
 	int r = 0;
 	for (unsigned round = 0; round < SYNCHRONISE_ROUNDS; round++) {
 		struct status status;
-		r = get_status(wire, DFU_LIMIT_ERASE_MSEC, &status);
+		if (wire->on_alive)
+			wire->on_alive(wire->context);
+		r = get_status(wire, SYNCHRONISE_MSEC, &status);
 		if (r == 0)
 			r = step_towards_idle(wire, &status);
 		if (r == 1)

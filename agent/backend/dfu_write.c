@@ -306,11 +306,18 @@ static int write_batches(struct writing *writing)
 
 /* ---- the last act ------------------------------------------------------------------------ */
 
+/* With all of the block around them, which was read anew with them: the last look at it counts. */
 static bool vectors_are_there(const struct writing *writing)
 {
 	const struct dfu_plan *plan = writing->plan;
-	return memcmp(dfu_flash_at(writing->flash, plan->head), plan->head_wanted,
-		       plan->head_bytes) == 0;
+	const struct dfu_unit *unit = &plan->units[0];
+	uint32_t head = (plan->head - unit->address) % plan->block_bytes;
+	uint32_t behind = head + plan->head_bytes;
+	const uint8_t *there = dfu_flash_at(writing->flash, plan->head - head);
+	const uint8_t *wanted = unit->wanted + (plan->head - head - unit->address);
+	return memcmp(there, wanted, head) == 0 &&
+	       memcmp(there + head, plan->head_wanted, plan->head_bytes) == 0 &&
+	       memcmp(there + behind, wanted + behind, plan->block_bytes - behind) == 0;
 }
 
 /* Programs the head and reads it back: 0, VECTORS_WRONG, or an error. */
