@@ -175,6 +175,13 @@ static void check_not_written(const struct backend_failure *failure)
 		(head[0] == 0xff && memcmp(head, head + 1, board.kind->head_bytes - 1) == 0));
 }
 
+/* A board without a fault, and an image for the start of its flash. */
+static bool is_calm(void)
+{
+	uint32_t start = board.kind->application ? board.kind->application : board.kind->memory;
+	return !board.is_raw && board.fault_count == 0 && image_base == start;
+}
+
 static void write_image(const struct backend *backend, struct backend_session *session, bool force)
 {
 	struct image_segment segments[] = {
@@ -195,6 +202,7 @@ static void write_image(const struct backend *backend, struct backend_session *s
 	int r = backend->write(session, &write, &outcome->tally, &failure);
 	board.is_writing = false;
 	check_failure(r, &failure);
+	must(r == 0 || !is_calm());
 	if (r == 0)
 		check_written();
 	else
@@ -224,7 +232,7 @@ static void go_on(
 	board.is_restarting = true;
 	r = backend->restart(session, &failure);
 	check_failure(r, &failure);
-	must(r < 0 || board.is_gone);
+	must(r < 0 ? !is_calm() : board.is_gone);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -248,6 +256,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct backend_failure failure;
 	int r = backend->open(&address, &watch, &session, &failure);
 	check_failure(r, &failure);
+	must(r == 0 || !is_calm());
 	if (r == 0) {
 		go_on(backend, session, data[1] & 0x20, !(data[1] & 0x40));
 		must(!backend->close(session));
