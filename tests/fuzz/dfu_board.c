@@ -10,6 +10,7 @@ uint8_t memory[MEMORY_BYTES];
 uint32_t image_base;
 uint8_t image_bytes[IMAGE_BYTES], shown[IMAGE_BYTES];
 bool is_shown[IMAGE_BYTES];
+bool image_has_hole;
 
 static const struct kind kinds[] = {
 	{ 0x0483, 0xdf11, 0x2200, 2048, 0x011a, 0x0b, 0x08000000, 0, 8, { { 32, 1 } },
@@ -92,6 +93,14 @@ uint32_t block_address(uint32_t pointer, uint16_t number)
 	return pointer + (number - 2u) * bytes;
 }
 
+bool holds_image(uint32_t from)
+{
+	const uint8_t *there = memory_at(image_base);
+	uint32_t hole_end = image_has_hole ? HOLE_END : HOLE_START;
+	return memcmp(there + from, image_bytes + from, HOLE_START - from) == 0 &&
+	       memcmp(there + hole_end, image_bytes + hole_end, IMAGE_BYTES - hole_end) == 0;
+}
+
 /* The fail-safe order of a ROM, judged when it happens. */
 static void check_order(uint32_t address, uint32_t length, bool is_erase)
 {
@@ -104,8 +113,7 @@ static void check_order(uint32_t address, uint32_t length, bool is_erase)
 			address < start + bytes);
 	if (!is_erase && address <= image_base && image_base - address < length &&
 		memcmp(board.block + (image_base - address), "\xff\xff\xff\xff", 4) != 0)
-		must(memcmp(memory_at(image_base + head_bytes), image_bytes + head_bytes,
-			     IMAGE_BYTES - head_bytes) == 0);
+		must(holds_image(head_bytes));
 }
 
 static void erase(uint32_t address)

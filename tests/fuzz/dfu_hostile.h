@@ -124,6 +124,10 @@ extern uint8_t memory[MEMORY_BYTES];
 extern uint32_t image_base;
 extern uint8_t image_bytes[IMAGE_BYTES], shown[IMAGE_BYTES];
 extern bool is_shown[IMAGE_BYTES];
+/* Where it has a hole, if it has one: blank bytes otherwise. */
+#define HOLE_START 0x1800u
+#define HOLE_END   0x2100u
+extern bool image_has_hole;
 
 /* ---- dfu_board.c ------------------------------------------------------------------------- */
 
@@ -138,6 +142,9 @@ bool unit_of(uint32_t address, uint32_t *ret_start, uint32_t *ret_bytes);
 uint32_t block_address(uint32_t pointer, uint16_t number);
 /* What of the image lies in that range; false: nothing. */
 bool image_part(uint32_t address, uint32_t length, uint32_t *ret_start, uint32_t *ret_count);
+
+/* Does the memory hold the image from so many of its bytes on? */
+bool holds_image(uint32_t from);
 
 /* Answers honestly; with `is_lost` it says yes and does nothing. As usb_control(). */
 int board_answer(enum what what, uint16_t value, uint8_t *data, uint16_t length, bool is_lost);
