@@ -175,8 +175,6 @@ static int wait_for(struct dfu_wire *wire, struct execution *execution, unsigned
 	if (msec == 0)
 		return 0;
 	execution->waited_msec += msec;
-	if (wire->on_alive)
-		wire->on_alive(wire->context);
 	return usb_pause(wire->device, msec);
 }
 
@@ -184,6 +182,8 @@ static int wait_for(struct dfu_wire *wire, struct execution *execution, unsigned
 static int wait_busy(struct dfu_wire *wire, struct execution *execution)
 {
 	unsigned asks = execution->asks++;
+	if (wire->on_alive)
+		wire->on_alive(wire->context);
 	if (wire->obeys_poll_times)
 		return wait_for(wire, execution, execution->poll_msec ? execution->poll_msec : 1);
 	if (asks < EAGER_ASKS)

@@ -456,6 +456,27 @@ static void another_arrival_is_not_written(void **state)
 	assert_true(dfu_story_is_as_before(story));
 }
 
+static void a_cable_pulled_before_the_start_is_no_start(void **state)
+{
+	(void)state;
+	_cleanup_(dfu_story_freep) struct dfu_story *story = BOARD(.chip = STM32_F446);
+	struct dfu_visit visit = dfu_story_write(story, false);
+	dfu_story_expect_flashed(story, &visit);
+	const struct backend *backend = backend_for_mode(MODE_DFU);
+	const struct backend_watch watch = { 0 };
+	struct usb_address address = bench_address(story->board);
+	struct backend_session *session = NULL;
+	struct backend_failure failure = { 0 };
+	struct board_facts facts;
+	assert_int_equal(backend->open(&address, &watch, &session, &failure), 0);
+	assert_int_equal(backend->probe(session, &facts, &failure), 0);
+	bench_unplug(story->board);
+	bench_advance(story->bench, NSEC_PER_SEC);
+	assert_int_equal(backend->restart(session, &failure), -ENODEV);
+	assert_int_equal(failure.code, REASON_BOARD_LEFT);
+	assert_null(backend->close(session));
+}
+
 int main(void)
 {
 	const struct CMUnitTest stories[] = {
@@ -482,6 +503,7 @@ int main(void)
 		cmocka_unit_test(what_was_done_before_a_break_is_not_done_again),
 		cmocka_unit_test(a_stop_is_obeyed_and_leaves_nothing_that_starts),
 		cmocka_unit_test(another_arrival_is_not_written),
+		cmocka_unit_test(a_cable_pulled_before_the_start_is_no_start),
 	};
 	return cmocka_run_group_tests(stories, NULL, NULL);
 }
