@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Stories about boards in DFU at the edges: sizes that do not go together, ROMs that are caught in
+ * the middle of something, orders that come at the very end.
+ */
+#include "unit/dfu_story.h"
+
+static struct dfu_story *board(const struct stm32_options *manners)
+{
+	struct stm32_options options = *manners;
+	_cleanup_(freep) uint8_t *old =
+		story_klipper(stm32_mcu_name(options.chip), 0, KLIPPER_BYTES, 1);
+	options.image = old;
+	options.image_bytes = KLIPPER_BYTES;
+	return dfu_story_new(&options, 0, KLIPPER_BYTES, 2);
+}
+
+#define BOARD(...) board(&(struct stm32_options){ __VA_ARGS__ })
+
+/* A device that says it is an F413, whose flash is no whole number of powers of two. */
+static void a_transfer_size_that_no_sector_is_made_of_is_refused(void **state)
+{
+	(void)state;
+	static const uint16_t sizes[] = { 3072, 48, 16, 8 };
+	for (size_t i = 0; i < ELEMENTSOF(sizes); i++) {
+		_cleanup_(dfu_story_freep) struct dfu_story *story = BOARD(.chip = STM32_F446,
+			.transfer_bytes = sizes[i],
+			.alternate_texts = {
+				"@Internal Flash  /0x08000000/04*016Kg,01*064Kg,011*128Kg" });
+		struct dfu_visit visit = dfu_story_visit(story, false);
+		assert_int_equal(visit.failure.code, REASON_CHIP_UNKNOWN);
+		assert_true(dfu_story_is_as_before(story));
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest stories[] = {
+		cmocka_unit_test(a_transfer_size_that_no_sector_is_made_of_is_refused),
+	};
+	return cmocka_run_group_tests(stories, NULL, NULL);
+}
