@@ -33,10 +33,34 @@ static void a_transfer_size_that_no_sector_is_made_of_is_refused(void **state)
 	}
 }
 
+/* Pages of 1 KiB under blocks of 2 KiB, and the rest of the last page is somebody else's. */
+static void an_f042_is_written(void **state)
+{
+	(void)state;
+	static const size_t lengths[] = { 30000, 30720, 31744, 32768 };
+	for (size_t i = 0; i < ELEMENTSOF(lengths); i++) {
+		const struct stm32_options options = {
+			.chip = STM32_F042, .random_flash = true, .seed = 3
+		};
+		_cleanup_(dfu_story_freep) struct dfu_story *story =
+			dfu_story_new(&options, 0, lengths[i], 2);
+		const struct stm32_fault fault = {
+			.kind = STM32_FAULT_UNPLUG, .trigger = STM32_AT_PROGRAM, .nth = 5
+		};
+		struct dfu_visit visit = dfu_story_write(story, false);
+		dfu_story_expect_flashed(story, &visit);
+		story = dfu_story_new(&options, 0, lengths[i], 3); /* which frees the one before */
+		assert_true(bench_stm32_fault(story->board, &fault) >= 0);
+		visit = dfu_story_write(story, false);
+		assert_non_null(strstr(visit.failure.sentence, "comes back in DFU mode by itself"));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest stories[] = {
 		cmocka_unit_test(a_transfer_size_that_no_sector_is_made_of_is_refused),
+		cmocka_unit_test(an_f042_is_written),
 	};
 	return cmocka_run_group_tests(stories, NULL, NULL);
 }
