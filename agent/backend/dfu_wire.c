@@ -31,8 +31,11 @@ enum {
 #define TOWARDS_HOST   0xa1
 
 #define SYNCHRONISE_ROUNDS 8
-#define STALLS_BORNE       3 /* of one operation */
-#define DATA_LIMIT_MSEC    2000 /* of a block on the wire */
+/* Of a device that says "busy" when it is found: twice as long each time, and in all rounds
+ * together longer than an erase takes that somebody else has begun. */
+#define FIRST_REST_MSEC 32u
+#define STALLS_BORNE    3 /* of one operation */
+#define DATA_LIMIT_MSEC 2000 /* of a block on the wire */
 /* A device that answers "busy" is asked again at once for so often, and then ever more seldom: no
  * wait is longer than a sixteenth of what was waited before. */
 #define EAGER_ASKS     4
@@ -107,8 +110,9 @@ static int clear_status(struct dfu_wire *wire)
 }
 
 /* One step towards dfuIDLE. 1: there. */
-static int step_towards_idle(struct dfu_wire *wire, const struct status *status)
+static int step_towards_idle(struct dfu_wire *wire, const struct status *status, unsigned round)
 {
+	unsigned rest_msec = FIRST_REST_MSEC << round;
 	switch (status->state) {
 	case DFU_IDLE:
 		return 1;
@@ -119,7 +123,8 @@ static int step_towards_idle(struct dfu_wire *wire, const struct status *status)
 	case DFU_UPLOAD_IDLE:
 		return request(wire, REQUEST_ABORT, 0, NULL, 0, DFU_LIMIT_QUICK_MSEC);
 	case DFU_DOWNLOAD_BUSY:
-		return usb_pause(wire->device, status->poll_msec > 0 ? status->poll_msec : 1);
+		return usb_pause(wire->device,
+			status->poll_msec > rest_msec ? status->poll_msec : rest_msec);
 	case DFU_APP_IDLE:
 	case DFU_APP_DETACH:
 	case DFU_MANIFEST_SYNC:
@@ -139,7 +144,7 @@ int dfu_synchronise(struct dfu_wire *wire)
 		struct status status;
 		r = get_status(wire, DFU_LIMIT_ERASE_MSEC, &status);
 		if (r == 0)
-			r = step_towards_idle(wire, &status);
+			r = step_towards_idle(wire, &status, round);
 		if (r == 1)
 			return 0;
 		if (r < 0 && r != -EPIPE)

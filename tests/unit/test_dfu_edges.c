@@ -5,6 +5,8 @@
  */
 #include "unit/dfu_story.h"
 
+#include "port/usb.h"
+
 static struct dfu_story *board(const struct stm32_options *manners)
 {
 	struct stm32_options options = *manners;
@@ -56,11 +58,36 @@ static void an_f042_is_written(void **state)
 	}
 }
 
+/* The host before was killed in the middle of an erase. */
+static void a_board_that_is_still_busy_is_waited_for(void **state)
+{
+	(void)state;
+	static const enum stm32_busy manners[] = { STM32_BUSY_BLOCKS, STM32_BUSY_ANSWERS };
+	for (size_t i = 0; i < ELEMENTSOF(manners); i++) {
+		_cleanup_(dfu_story_freep) struct dfu_story *story =
+			BOARD(.chip = STM32_H723, .busy = manners[i], .polls = { .given = true });
+		struct usb_address address = bench_address(story->board);
+		struct usb_device *device = NULL;
+		uint8_t erase[5] = { 0x41, 0x00, 0x00, 0x04, 0x08 }, status[6];
+		assert_int_equal(usb_open(&address, &device), 0);
+		assert_int_equal(usb_claim(device, 0), 0);
+		assert_int_equal(usb_control(device, 0x21, 1, 0, 0, erase, 5, 1000), 5);
+		assert_int_equal(usb_control(device, 0xa1, 3, 0, 0, status, 6, 1000), 6);
+		usb_close(device);
+		bench_advance(story->bench, 10 * NSEC_PER_MSEC);
+		uint64_t resets = stm32_counters(story->chip)->bus_resets;
+		struct dfu_visit visit = dfu_story_write(story, false);
+		dfu_story_expect_flashed(story, &visit);
+		assert_int_equal(stm32_counters(story->chip)->bus_resets, resets);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest stories[] = {
 		cmocka_unit_test(a_transfer_size_that_no_sector_is_made_of_is_refused),
 		cmocka_unit_test(an_f042_is_written),
+		cmocka_unit_test(a_board_that_is_still_busy_is_waited_for),
 	};
 	return cmocka_run_group_tests(stories, NULL, NULL);
 }
