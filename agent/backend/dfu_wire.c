@@ -190,8 +190,10 @@ static int wait_stalled(struct dfu_wire *wire, struct execution *execution)
 	if (execution->stalls++ == STALLS_BORNE)
 		return -EPIPE;
 	unsigned waited = execution->waited_msec, poll = execution->poll_msec;
+	/* Some L4 announce too little: then as much again. */
+	unsigned msec = poll > waited ? poll - waited : poll;
 	wire->obeys_poll_times = true;
-	return wait_for(wire, execution, poll > waited ? poll - waited : 1);
+	return wait_for(wire, execution, msec > 0 ? msec : 1);
 }
 
 /* The work is done, only the ROM does not notice. Whether it is, reading back proves. */

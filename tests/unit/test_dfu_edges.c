@@ -35,6 +35,17 @@ static void a_transfer_size_that_no_sector_is_made_of_is_refused(void **state)
 	}
 }
 
+static void a_rom_that_stalls_may_announce_too_little(void **state)
+{
+	(void)state;
+	_cleanup_(dfu_story_freep) struct dfu_story *story =
+		BOARD(.chip = STM32_G0B1_128K, .busy = STM32_BUSY_STALLS,
+			.polls = { .given = true, .set_address = 1, .erase = 8, .write = 5 });
+	struct dfu_visit visit = dfu_story_visit(story, false);
+	dfu_story_expect_flashed(story, &visit);
+	assert_int_equal(visit.tally.recoveries, 0);
+}
+
 /* Pages of 1 KiB under blocks of 2 KiB, and the rest of the last page is somebody else's. */
 static void an_f042_is_written(void **state)
 {
@@ -86,6 +97,7 @@ int main(void)
 {
 	const struct CMUnitTest stories[] = {
 		cmocka_unit_test(a_transfer_size_that_no_sector_is_made_of_is_refused),
+		cmocka_unit_test(a_rom_that_stalls_may_announce_too_little),
 		cmocka_unit_test(an_f042_is_written),
 		cmocka_unit_test(a_board_that_is_still_busy_is_waited_for),
 	};
