@@ -401,7 +401,8 @@ static void leave_without_vectors(struct writing *writing)
 {
 	if (writing->vectors != VECTORS_UNSURE && writing->vectors != VECTORS_WRITTEN)
 		return;
-	/* Whether clearing works or not, it is not why the work failed. */
+	/* Nobody stops this, and whether it works or not, it is not why the work failed. */
+	writing->flash->on_step = NULL;
 	struct backend_failure said = *writing->session->visit.failure;
 	enum dfu_status status = writing->session->wire.status;
 	for (unsigned attempt = 0; attempt < TRIES; attempt++) {

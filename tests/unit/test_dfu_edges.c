@@ -46,6 +46,29 @@ static void a_rom_that_stalls_may_announce_too_little(void **state)
 	assert_int_equal(visit.tally.recoveries, 0);
 }
 
+/* Somebody says stop just as the vector table was written. */
+static void a_stop_at_the_very_end_takes_the_vectors_back_once(void **state)
+{
+	(void)state;
+	unsigned calls;
+	{
+		_cleanup_(dfu_story_freep) struct dfu_story *whole = BOARD(.chip = STM32_F429_1MB);
+		struct dfu_visit visit = dfu_story_visit(whole, false);
+		assert_int_equal(visit.result, 0);
+		calls = whole->calls;
+	}
+	/* The last two: the head was written, the head was read back. */
+	for (unsigned before = 0; before < 2; before++) {
+		_cleanup_(dfu_story_freep) struct dfu_story *story = BOARD(.chip = STM32_F429_1MB);
+		story->stop_after = calls - before;
+		struct dfu_visit visit = dfu_story_visit(story, false);
+		assert_int_equal(visit.failure.code, REASON_CANCELLED);
+		dfu_story_expect_safe(story);
+		assert_int_equal(stm32_flash_state(story->chip), STM32_STARTS_NOTHING);
+		assert_in_range(story->erases, 4, 4);
+	}
+}
+
 /* Pages of 1 KiB under blocks of 2 KiB, and the rest of the last page is somebody else's. */
 static void an_f042_is_written(void **state)
 {
@@ -98,6 +121,7 @@ int main(void)
 	const struct CMUnitTest stories[] = {
 		cmocka_unit_test(a_transfer_size_that_no_sector_is_made_of_is_refused),
 		cmocka_unit_test(a_rom_that_stalls_may_announce_too_little),
+		cmocka_unit_test(a_stop_at_the_very_end_takes_the_vectors_back_once),
 		cmocka_unit_test(an_f042_is_written),
 		cmocka_unit_test(a_board_that_is_still_busy_is_waited_for),
 	};
