@@ -114,12 +114,13 @@ static void tell_plan(struct writing *writing)
 /* ---- what must survive ------------------------------------------------------------------- */
 
 /* What lies before an image in its first unit is a boot loader, or was one: erasing it and losing
- * power would leave nothing that could be started. */
+ * power would leave nothing that could be started. A unit that need not be erased now may have to
+ * be when something goes wrong. */
 static int check_before_image(struct writing *writing)
 {
 	const struct dfu_unit *unit = unit_of(writing, 0);
 	uint32_t start = image_start(writing->plan->image);
-	if (unit->state != UNIT_ERASE || dfu_is_blank(unit->before, start - unit->address))
+	if (dfu_is_blank(unit->before, start - unit->address))
 		return 0;
 	return visit_fail(&writing->session->visit, -EINVAL, REASON_OVERLAPS_BOOTLOADER,
 		"the image begins at 0x%08" PRIx32 ", and what lies before it, from 0x%08" PRIx32

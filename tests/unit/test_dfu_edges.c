@@ -116,6 +116,21 @@ static void a_board_that_is_still_busy_is_waited_for(void **state)
 	}
 }
 
+/* Its application begins in the middle of a sector, which is blank there. */
+static void a_loader_in_the_sector_of_the_image_is_never_risked(void **state)
+{
+	(void)state;
+	_cleanup_(freep) uint8_t *loader = story_katapult(0x2000);
+	const struct stm32_options options = {
+		.chip = STM32_F446, .image = loader, .image_bytes = KATAPULT_BYTES
+	};
+	_cleanup_(dfu_story_freep) struct dfu_story *story =
+		dfu_story_new(&options, 0x2000, KLIPPER_BYTES, 2);
+	struct dfu_visit visit = dfu_story_visit(story, false);
+	assert_int_equal(visit.failure.code, REASON_OVERLAPS_BOOTLOADER);
+	assert_true(dfu_story_is_as_before(story));
+}
+
 int main(void)
 {
 	const struct CMUnitTest stories[] = {
@@ -124,6 +139,7 @@ int main(void)
 		cmocka_unit_test(a_stop_at_the_very_end_takes_the_vectors_back_once),
 		cmocka_unit_test(an_f042_is_written),
 		cmocka_unit_test(a_board_that_is_still_busy_is_waited_for),
+		cmocka_unit_test(a_loader_in_the_sector_of_the_image_is_never_risked),
 	};
 	return cmocka_run_group_tests(stories, NULL, NULL);
 }
