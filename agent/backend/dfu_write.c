@@ -129,7 +129,8 @@ static int check_before_image(struct writing *writing)
 		start, unit->address);
 }
 
-/* Nothing but one read knows the bytes beside the image, so it is made twice. */
+/* Nothing but one read knows the bytes beside the image, so it is made twice, and before anything
+ * is done to the unit: whatever goes wrong in it then, they are known. */
 static int keep_surroundings(struct writing *writing, size_t index)
 {
 	struct dfu_unit *unit = unit_of(writing, index);
@@ -158,6 +159,14 @@ static int erase_unit(struct writing *writing, size_t index)
 	unit->state = UNIT_UNKNOWN;
 	writing->session->is_touched = true;
 	return dfu_flash_erase(writing->flash, unit->address, unit->length);
+}
+
+static int begin_filling(struct writing *writing, size_t index)
+{
+	int r = keep_surroundings(writing, index);
+	if (r == 0)
+		unit_of(writing, index)->state = UNIT_UNKNOWN;
+	return r;
 }
 
 /* ---- failures of the flash --------------------------------------------------------------- */
@@ -266,7 +275,7 @@ static int write_batch(struct writing *writing, const struct dfu_batch *batch)
 		if (unit_of(writing, i)->state == UNIT_ERASE)
 			r = erase_unit(writing, i);
 		else if (unit_of(writing, i)->state == UNIT_FILL)
-			unit_of(writing, i)->state = UNIT_UNKNOWN;
+			r = begin_filling(writing, i);
 	}
 	writing->session->is_touched |= r == 0;
 	if (r == 0)

@@ -46,6 +46,28 @@ static void a_rom_that_stalls_may_announce_too_little(void **state)
 	assert_int_equal(visit.tally.recoveries, 0);
 }
 
+/* Where the image goes is blank, and behind it lies something in the same sector. */
+static void what_lies_beside_survives_a_block_that_goes_wrong(void **state)
+{
+	(void)state;
+	static const uint8_t settings[64] = { 1, 2, 3 };
+	const struct stm32_options options = { .chip = STM32_F429_1MB,
+		.image = settings,
+		.image_bytes = sizeof(settings),
+		.image_offset = 0xb800 };
+	_cleanup_(dfu_story_freep) struct dfu_story *story =
+		dfu_story_new(&options, 0, KLIPPER_BYTES, 2);
+	const struct stm32_fault fault = { .kind = STM32_FAULT_FLIP_BIT,
+		.trigger = STM32_AT_PROGRAM,
+		.nth = 20,
+		.byte = 17,
+		.bit = 3 };
+	assert_true(bench_stm32_fault(story->board, &fault) >= 0);
+	struct dfu_visit visit = dfu_story_visit(story, false);
+	dfu_story_expect_flashed(story, &visit);
+	assert_int_equal(story->erases, 1);
+}
+
 /* Somebody says stop just as the vector table was written. */
 static void a_stop_at_the_very_end_takes_the_vectors_back_once(void **state)
 {
@@ -136,6 +158,7 @@ int main(void)
 	const struct CMUnitTest stories[] = {
 		cmocka_unit_test(a_transfer_size_that_no_sector_is_made_of_is_refused),
 		cmocka_unit_test(a_rom_that_stalls_may_announce_too_little),
+		cmocka_unit_test(what_lies_beside_survives_a_block_that_goes_wrong),
 		cmocka_unit_test(a_stop_at_the_very_end_takes_the_vectors_back_once),
 		cmocka_unit_test(an_f042_is_written),
 		cmocka_unit_test(a_board_that_is_still_busy_is_waited_for),
