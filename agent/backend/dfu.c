@@ -196,7 +196,9 @@ static int look_into_flash(struct backend_session *session, struct board_facts *
 	if (r != -EREMOTEIO || session->wire.status != DFU_STATUS_VENDOR)
 		return r;
 	facts->is_read_protected = true;
-	session->has_start = false;
+	/* Nobody can see what it is, but the chip starts it at every reset. */
+	session->has_start = true;
+	session->start = session->flash.start;
 	return dfu_synchronise(&session->wire);
 }
 

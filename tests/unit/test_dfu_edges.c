@@ -153,6 +153,26 @@ static void a_loader_in_the_sector_of_the_image_is_never_risked(void **state)
 	assert_true(dfu_story_is_as_before(story));
 }
 
+/* A rule may want a board that is refused to leave: its pins float. */
+static void a_read_protected_board_can_be_told_to_leave(void **state)
+{
+	(void)state;
+	_cleanup_(dfu_story_freep) struct dfu_story *story =
+		BOARD(.chip = STM32_F429_1MB, .protection = STM32_PROTECTED);
+	struct usb_address address = bench_address(story->board);
+	const struct backend *backend = backend_for_mode(MODE_DFU);
+	const struct backend_watch watch = { 0 };
+	struct backend_session *session = NULL;
+	struct backend_failure failure = { 0 };
+	struct board_facts facts;
+	assert_int_equal(backend->open(&address, &watch, &session, &failure), 0);
+	assert_int_equal(backend->probe(session, &facts, &failure), 0);
+	assert_true(facts.is_read_protected);
+	assert_int_equal(backend->restart(session, &failure), 0);
+	assert_null(backend->close(session));
+	assert_true(bench_await_stm32(story->board, STM32_APPLICATION, 3000));
+}
+
 int main(void)
 {
 	const struct CMUnitTest stories[] = {
@@ -163,6 +183,7 @@ int main(void)
 		cmocka_unit_test(an_f042_is_written),
 		cmocka_unit_test(a_board_that_is_still_busy_is_waited_for),
 		cmocka_unit_test(a_loader_in_the_sector_of_the_image_is_never_risked),
+		cmocka_unit_test(a_read_protected_board_can_be_told_to_leave),
 	};
 	return cmocka_run_group_tests(stories, NULL, NULL);
 }
