@@ -5,6 +5,7 @@
  */
 #include "unit/dfu_story.h"
 
+#include "base/bytes.h"
 #include "port/usb.h"
 
 static struct dfu_story *board(const struct stm32_options *manners)
@@ -173,6 +174,22 @@ static void a_read_protected_board_can_be_told_to_leave(void **state)
 	assert_true(bench_await_stm32(story->board, STM32_APPLICATION, 3000));
 }
 
+/* Its stack lies in an H7's SRAM4, which is in no list of what an STM32 has. */
+static void a_boot_loader_with_an_odd_stack_is_not_taken_for_none(void **state)
+{
+	(void)state;
+	_cleanup_(freep) uint8_t *loader = story_katapult(0x20000);
+	write_u32(loader, 0x38010000);
+	const struct stm32_options options = {
+		.chip = STM32_H743, .image = loader, .image_bytes = KATAPULT_BYTES
+	};
+	_cleanup_(dfu_story_freep) struct dfu_story *story =
+		dfu_story_new(&options, 0, KLIPPER_BYTES, 2);
+	struct dfu_visit visit = dfu_story_look(story);
+	assert_int_equal(visit.result, 0);
+	assert_int_not_equal(visit.facts.bootloader, BOOTLOADER_NONE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest stories[] = {
@@ -184,6 +201,7 @@ int main(void)
 		cmocka_unit_test(a_board_that_is_still_busy_is_waited_for),
 		cmocka_unit_test(a_loader_in_the_sector_of_the_image_is_never_risked),
 		cmocka_unit_test(a_read_protected_board_can_be_told_to_leave),
+		cmocka_unit_test(a_boot_loader_with_an_odd_stack_is_not_taken_for_none),
 	};
 	return cmocka_run_group_tests(stories, NULL, NULL);
 }
