@@ -32,12 +32,13 @@ enum {
 
 /* ---- opening ----------------------------------------------------------------------------- */
 
-/* The ids and the version that the device shows. */
+/* The ids and the version that the device shows. It is the first that it is asked, and it may be
+ * inside an erase that another host has begun. */
 static int read_device(struct backend_session *session, uint16_t *ret_vid, uint16_t *ret_pid)
 {
 	uint8_t bytes[DEVICE_BYTES];
 	int r = usb_control(session->device, 0x80, GET_DESCRIPTOR, DESCRIPTOR_DEVICE << 8, 0, bytes,
-		sizeof bytes, DESCRIPTOR_MSEC);
+		sizeof bytes, DFU_LIMIT_ERASE_MSEC);
 	if (r < 0)
 		return r;
 	if (r != sizeof bytes)
@@ -195,7 +196,9 @@ static int look_into_flash(struct backend_session *session, struct board_facts *
 	if (r != -EREMOTEIO || session->wire.status != DFU_STATUS_VENDOR)
 		return r;
 	facts->is_read_protected = true;
-	session->has_start = false;
+	/* Nobody can see what it is, but the chip starts it at every reset. */
+	session->has_start = true;
+	session->start = session->flash.start;
 	return dfu_synchronise(&session->wire);
 }
 

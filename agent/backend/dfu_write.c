@@ -114,12 +114,13 @@ static void tell_plan(struct writing *writing)
 /* ---- what must survive ------------------------------------------------------------------- */
 
 /* What lies before an image in its first unit is a boot loader, or was one: erasing it and losing
- * power would leave nothing that could be started. */
+ * power would leave nothing that could be started. A unit that need not be erased now may have to
+ * be when something goes wrong. */
 static int check_before_image(struct writing *writing)
 {
 	const struct dfu_unit *unit = unit_of(writing, 0);
 	uint32_t start = image_start(writing->plan->image);
-	if (unit->state != UNIT_ERASE || dfu_is_blank(unit->before, start - unit->address))
+	if (dfu_is_blank(unit->before, start - unit->address))
 		return 0;
 	return visit_fail(&writing->session->visit, -EINVAL, REASON_OVERLAPS_BOOTLOADER,
 		"the image begins at 0x%08" PRIx32 ", and what lies before it, from 0x%08" PRIx32
@@ -128,7 +129,8 @@ static int check_before_image(struct writing *writing)
 		start, unit->address);
 }
 
-/* Nothing but one read knows the bytes beside the image, so it is made twice. */
+/* Nothing but one read knows the bytes beside the image, so it is made twice, and before anything
+ * is done to the unit: whatever goes wrong in it then, they are known. */
 static int keep_surroundings(struct writing *writing, size_t index)
 {
 	struct dfu_unit *unit = unit_of(writing, index);
@@ -157,6 +159,14 @@ static int erase_unit(struct writing *writing, size_t index)
 	unit->state = UNIT_UNKNOWN;
 	writing->session->is_touched = true;
 	return dfu_flash_erase(writing->flash, unit->address, unit->length);
+}
+
+static int begin_filling(struct writing *writing, size_t index)
+{
+	int r = keep_surroundings(writing, index);
+	if (r == 0)
+		unit_of(writing, index)->state = UNIT_UNKNOWN;
+	return r;
 }
 
 /* ---- failures of the flash --------------------------------------------------------------- */
@@ -265,7 +275,7 @@ static int write_batch(struct writing *writing, const struct dfu_batch *batch)
 		if (unit_of(writing, i)->state == UNIT_ERASE)
 			r = erase_unit(writing, i);
 		else if (unit_of(writing, i)->state == UNIT_FILL)
-			unit_of(writing, i)->state = UNIT_UNKNOWN;
+			r = begin_filling(writing, i);
 	}
 	writing->session->is_touched |= r == 0;
 	if (r == 0)
@@ -408,7 +418,8 @@ static void leave_without_vectors(struct writing *writing)
 {
 	if (writing->vectors != VECTORS_UNSURE && writing->vectors != VECTORS_WRITTEN)
 		return;
-	/* Whether clearing works or not, it is not why the work failed. */
+	/* Nobody stops this, and whether it works or not, it is not why the work failed. */
+	writing->flash->on_step = NULL;
 	struct backend_failure said = *writing->session->visit.failure;
 	enum dfu_status status = writing->session->wire.status;
 	for (unsigned attempt = 0; attempt < TRIES; attempt++) {
