@@ -270,7 +270,7 @@ static int dfu_restart(struct backend_session *session, struct backend_failure *
 	visit_enter(&session->visit, ret_failure);
 	if (!session->has_start)
 		return visit_fail(&session->visit, -EINVAL, REASON_NO_APPLICATION,
-			"there is nothing in its flash that it could start");
+			"there is nothing in its flash that it could start; write something to it first");
 	int r = 0;
 	bool was_told = false;
 	for (unsigned attempt = 0; attempt < RESTART_TRIES && r != -ENODEV; attempt++) {

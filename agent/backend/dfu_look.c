@@ -179,6 +179,10 @@ static int ask_katapult(const struct look *look)
 	if (r < 0)
 		return r;
 	const struct dfu_flash *flash = look->flash;
+	/* What follows is blank, so it ends there; one that was not read to its end has no known
+	 * one. */
+	if (length < KATAPULT_MOST_BYTES)
+		look->facts->bootloader_end = flash->start + length;
 	const uint32_t *offsets;
 	size_t count = link_offsets_stm32(&offsets), found = 0;
 	for (size_t i = 0; i < count; i++) {

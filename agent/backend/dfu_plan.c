@@ -94,7 +94,7 @@ int dfu_plan_new(const struct image *image, const struct dfuse_layout *layout, u
 	plan->head_bytes = write_unit_bytes;
 	/* The table's own words, and nothing that is another block's. */
 	if (image->segments[0].length < write_unit_bytes || plan->head % write_unit_bytes != 0)
-		return -EINVAL;
+		return -EDOM;
 	*ret = TAKE_PTR(plan);
 	return 0;
 }

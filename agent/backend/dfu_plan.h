@@ -58,7 +58,8 @@ struct dfu_batch {
 };
 
 /* Plans for `image`; blocks count from `flash_start`, and the chip writes `write_unit_bytes` at
- * once (8 to DFU_HEAD_MAX). 0; -EINVAL when some of it lies in no unit; -ENOMEM. */
+ * once (8 to DFU_HEAD_MAX). 0; -EINVAL when some of it lies in no unit, -EDOM when its
+ * beginning is not what the chip can write at once; -ENOMEM. */
 int dfu_plan_new(const struct image *image, const struct dfuse_layout *layout, uint32_t flash_start,
 	uint16_t block_bytes, uint16_t write_unit_bytes, struct dfu_plan **ret) _must_check_;
 struct dfu_plan *dfu_plan_free(struct dfu_plan *plan);

@@ -35,8 +35,8 @@ enum {
 /* A device that a worker before left in the middle of an erase is silent for so long; one that is
  * silent for longer must be given up before the mind gives us up. */
 #define SYNCHRONISE_MSEC 5000
-/* Of one that says "busy" instead: twice as long each time, and in all rounds together longer than an
- * erase takes that somebody else has begun. What it asks for is given up to a second. */
+/* Of one that says "busy" instead: twice as long each time, and in all rounds together longer than
+ * an erase takes that somebody else has begun. What it asks for is given up to a second. */
 #define FIRST_REST_MSEC 32u
 #define ASKED_REST_MSEC 1000u
 #define STALLS_BORNE    3 /* of one operation */
@@ -260,7 +260,8 @@ static int execute(struct dfu_wire *wire, enum dfu_limit limit)
 			return set_free(wire);
 		/* Answers may be slow, too. */
 		uint64_t took_msec = (clock_usec(CLOCK_MONOTONIC) - began_usec) / 1000;
-		if (execution.waited_msec >= execution.limit_msec || took_msec >= 2 * (uint64_t)limit)
+		if (execution.waited_msec >= execution.limit_msec ||
+			took_msec >= 2 * (uint64_t)limit)
 			return -ETIMEDOUT;
 	}
 }

@@ -184,7 +184,7 @@ static int fail_flash(struct writing *writing, uint32_t address, bool is_unchang
 	return visit_fail(&session->visit, -EIO, REASON_VERIFY_FAILED,
 		"the flash at 0x%08" PRIx32
 		" does not keep what is written to it, so the application was not started; %s. The "
-		"chip is worn out or faulty",
+		"chip is worn out or faulty: try another board",
 		address, dfu_consequence(session));
 }
 
@@ -262,7 +262,11 @@ static int judge_unit(struct writing *writing, size_t index)
 {
 	struct dfu_unit *unit = unit_of(writing, index);
 	const uint8_t *there = unit_bytes(writing, index);
-	if (dfu_plan_prove(writing->plan, index, there) || ++unit->mismatches < TRIES)
+	if (dfu_plan_prove(writing->plan, index, there))
+		return 0;
+	/* What reads as blank and takes nothing, an erase that was cut short may have left. */
+	unit->state = UNIT_ERASE;
+	if (++unit->mismatches < TRIES)
 		return 0;
 	return fail_flash(writing, unit->address, memcmp(there, unit->before, unit->length) == 0);
 }
@@ -493,6 +497,10 @@ int dfu_write_image(struct backend_session *session, const struct backend_write 
 		return visit_fail(&session->visit, r, REASON_OUTSIDE_FLASH,
 			"the image reaches outside the flash that the board shows; use an image that "
 			"was built for it");
+	if (r == -EDOM)
+		return visit_fail(&session->visit, r, REASON_NO_VECTOR_TABLE,
+			"the image begins with less than the chip writes at once, or in the middle of "
+			"that; use one that begins with its vector table");
 	if (r < 0)
 		return dfu_fail_wire(session, r, "preparing");
 	writing.plan = plan;
