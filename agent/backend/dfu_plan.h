@@ -37,7 +37,8 @@ struct dfu_unit {
 	bool has_surroundings; /* bytes outside the image in it are programmed, and must survive */
 	unsigned mismatches; /* times that it was written and read back differently */
 	uint8_t *wanted; /* `length` bytes: what it shall hold; once settled, without the head */
-	uint8_t *before; /* what it held at first */
+	uint8_t *before; /* what it held at first, */
+	uint32_t before_bytes; /* as far as anybody looked */
 };
 
 struct dfu_plan {
@@ -72,6 +73,14 @@ void dfu_plan_covered(
 /* Does a unit hold the image's bytes already? Only what the image covers of `there` is looked at;
  * a unit that does is identical. */
 bool dfu_plan_is_there(struct dfu_plan *plan, size_t index, const uint8_t *there);
+
+/*
+ * Of a unit that the image covers whole, `known_bytes` were read, whole blocks, one more than last
+ * time. True: that block is neither as it should be nor blank, so the unit must be erased and need
+ * be read no further.
+ */
+bool dfu_plan_must_be_erased(
+	struct dfu_plan *plan, size_t index, const uint8_t *there, uint32_t known_bytes);
 
 /* Learns what a unit holds, before anything is done; what lies around the image is adopted. */
 void dfu_plan_learn(struct dfu_plan *plan, size_t index, const uint8_t *there);

@@ -56,28 +56,54 @@ static const uint8_t *unit_bytes(const struct writing *writing, size_t index)
 
 /* ---- comparing --------------------------------------------------------------------------- */
 
-/* Of each unit only what the image covers: an image that is there already is read just once. */
-static int compare_covered(struct writing *writing)
+/* Only what the image covers: an image that is there already is read just once. */
+static int compare_part(struct writing *writing, size_t index)
 {
-	struct dfu_plan *plan = writing->plan;
+	uint32_t address, length;
+	dfu_plan_covered(writing->plan, index, &address, &length);
+	int r = dfu_flash_read(writing->flash, address, length);
+	if (r == 0)
+		(void)dfu_plan_is_there(writing->plan, index, unit_bytes(writing, index));
+	return r;
+}
+
+/* No further than to the first block that shows that the unit must be erased. */
+static int compare_whole(struct writing *writing, size_t index)
+{
+	const struct dfu_unit *unit = unit_of(writing, index);
+	uint32_t block_bytes = writing->plan->block_bytes;
+	for (uint32_t at = 0; at < unit->length; at += block_bytes) {
+		int r = dfu_flash_read(writing->flash, unit->address + at, block_bytes);
+		if (r < 0)
+			return r;
+		if (dfu_plan_must_be_erased(
+			    writing->plan, index, unit_bytes(writing, index), at + block_bytes))
+			return 0;
+	}
+	return compare_part(writing, index);
+}
+
+/* The first one may lack no more than its head. */
+static int compare_units(struct writing *writing)
+{
 	int r = 0;
-	for (size_t i = 0; r == 0 && i < plan->count; i++) {
+	for (size_t i = 0; r == 0 && i < writing->plan->count; i++) {
 		uint32_t address, length;
-		dfu_plan_covered(plan, i, &address, &length);
-		r = dfu_flash_read(writing->flash, address, length);
-		if (r == 0)
-			dfu_plan_is_there(plan, i, unit_bytes(writing, i));
+		dfu_plan_covered(writing->plan, i, &address, &length);
+		bool is_whole = i > 0 && length == unit_of(writing, i)->length;
+		r = is_whole ? compare_whole(writing, i) : compare_part(writing, i);
 	}
 	return r;
 }
 
-/* What is to be erased must be known whole. */
+/* What is to be erased beside the image, or may not have to be, must be known whole. */
 static int learn_the_rest(struct writing *writing, bool force)
 {
 	struct dfu_plan *plan = writing->plan;
 	int r = 0;
 	for (size_t i = 0; r == 0 && i < plan->count; i++) {
-		if (!force && i > 0 && unit_of(writing, i)->state == UNIT_IDENTICAL)
+		enum dfu_unit_state state = unit_of(writing, i)->state;
+		if (state == UNIT_ERASE || (!force && i > 0 && state == UNIT_IDENTICAL))
 			continue;
 		r = read_unit(writing, i);
 		if (r == 0)
@@ -92,7 +118,7 @@ static int compare(struct writing *writing, bool force)
 	uint64_t total_bytes = writing->plan->image->byte_count;
 	int r = dfu_safe_point(writing->session, PHASE_COMPARE, 0, total_bytes);
 	if (r == 0)
-		r = compare_covered(writing);
+		r = compare_units(writing);
 	bool is_there = dfu_plan_count(plan, UNIT_IDENTICAL) == plan->count;
 	if (r == 0 && (!is_there || force))
 		r = learn_the_rest(writing, force);
@@ -268,7 +294,8 @@ static int judge_unit(struct writing *writing, size_t index)
 	unit->state = UNIT_ERASE;
 	if (++unit->mismatches < TRIES)
 		return 0;
-	return fail_flash(writing, unit->address, memcmp(there, unit->before, unit->length) == 0);
+	return fail_flash(
+		writing, unit->address, memcmp(there, unit->before, unit->before_bytes) == 0);
 }
 
 static int write_batch(struct writing *writing, const struct dfu_batch *batch)
