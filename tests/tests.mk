@@ -29,12 +29,16 @@ $(UNIT_TESTS): $(B)/tests/unit/%: $(B)/tests/unit/%.o $(UNIT_HELPERS) $(EMU_CORE
 	@echo "  LINK  tests/unit/$*"
 	$(Q)$(CC) $(TEST_CFLAGS) -o $@ $^ $(ALL_LDFLAGS) $(call pkg_libs,$(TEST_LIBS) $(EMU_LIBS))
 
-# Some write a file of the format that they try out.
-FUZZ_HELPERS := $(B)/tests/unit/make_image.o
+# Some write a file of the format that they try out, or a program.
+FUZZ_HELPERS := $(B)/tests/unit/make_image.o $(B)/tests/unit/make_arm.o
+# A hostile board stands in for port/usb.c, and only one can do so.
+HELPERS_fuzz_dfu_visit := $(B)/tests/fuzz/dfu_board.o $(B)/tests/fuzz/dfu_hostile.o
+
+$(B)/tests/fuzz/fuzz_dfu_visit: $(HELPERS_fuzz_dfu_visit)
 
 $(REPLAYS): $(B)/tests/fuzz/%: $(B)/tests/fuzz/%.o $(B)/tests/fuzz/replay.o $(FUZZ_HELPERS) $(TEST_ARCHIVES)
 	@echo "  LINK  tests/fuzz/$*"
-	$(Q)$(CC) $(TEST_CFLAGS) -o $@ $^ $(ALL_LDFLAGS) $(call pkg_libs,$(TEST_LIBS))
+	$(Q)$(CC) $(TEST_CFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(ALL_LDFLAGS) $(call pkg_libs,$(TEST_LIBS))
 
 EXTRA_umockdev_bench = $(call pkg_cflags,umockdev-1.0 glib-2.0)
 EXTRA_umockdev_node  = $(EXTRA_umockdev_bench)
@@ -164,10 +168,12 @@ RUNS ?=
 fuzz:
 	$(Q)$(MAKE) --no-print-directory B=$(B)/fuzz CC=clang CFLAGS="-O1 -g" \
 		SANITIZE="-fsanitize=address,undefined,fuzzer-no-link" \
-		$(TEST_ARCHIVES:$(B)/%=$(B)/fuzz/%) $(FUZZERS:%=$(B)/fuzz/tests/fuzz/%.o) $(FUZZ_HELPERS:$(B)/%=$(B)/fuzz/%)
+		$(TEST_ARCHIVES:$(B)/%=$(B)/fuzz/%) $(FUZZERS:%=$(B)/fuzz/tests/fuzz/%.o) \
+		$(patsubst $(B)/%,$(B)/fuzz/%,$(FUZZ_HELPERS) $(HELPERS_fuzz_dfu_visit))
 	$(Q)for target in $(FUZZERS); do \
+		helpers=; [ $$target != fuzz_dfu_visit ] || helpers="$(HELPERS_fuzz_dfu_visit:$(B)/%=$(B)/fuzz/%)"; \
 		clang -fsanitize=address,undefined,fuzzer -o $(B)/fuzz/$$target \
-			$(B)/fuzz/tests/fuzz/$$target.o $(FUZZ_HELPERS:$(B)/%=$(B)/fuzz/%) \
+			$(B)/fuzz/tests/fuzz/$$target.o $$helpers $(FUZZ_HELPERS:$(B)/%=$(B)/fuzz/%) \
 			$(TEST_ARCHIVES:$(B)/%=$(B)/fuzz/%) \
 			$(call pkg_libs,$(TEST_LIBS)) && \
 		mkdir -p $(B)/fuzz/found/$$target && \

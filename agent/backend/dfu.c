@@ -32,12 +32,13 @@ enum {
 
 /* ---- opening ----------------------------------------------------------------------------- */
 
-/* The ids and the version that the device shows. */
+/* The ids and the version that the device shows. It is the first that it is asked, and it may be
+ * inside an erase that another host has begun. */
 static int read_device(struct backend_session *session, uint16_t *ret_vid, uint16_t *ret_pid)
 {
 	uint8_t bytes[DEVICE_BYTES];
 	int r = usb_control(session->device, 0x80, GET_DESCRIPTOR, DESCRIPTOR_DEVICE << 8, 0, bytes,
-		sizeof bytes, DESCRIPTOR_MSEC);
+		sizeof bytes, DFU_LIMIT_ERASE_MSEC);
 	if (r < 0)
 		return r;
 	if (r != sizeof bytes)
@@ -195,7 +196,9 @@ static int look_into_flash(struct backend_session *session, struct board_facts *
 	if (r != -EREMOTEIO || session->wire.status != DFU_STATUS_VENDOR)
 		return r;
 	facts->is_read_protected = true;
-	session->has_start = false;
+	/* Nobody can see what it is, but the chip starts it at every reset. */
+	session->has_start = true;
+	session->start = session->flash.start;
 	return dfu_synchronise(&session->wire);
 }
 
@@ -248,35 +251,38 @@ static int dfu_write(struct backend_session *session, const struct backend_write
 
 /* A ROM that was told to start something goes by itself; a loader goes when its port is reset, and
  * so does a ROM that hangs on. */
-static int leave(struct backend_session *session)
+static int leave(struct backend_session *session, bool *was_told)
 {
-	if (!session->loader) {
-		int r = dfuse_leave(&session->wire, session->start);
-		if (r == 0)
-			r = usb_pause(session->device, LEAVES_MSEC);
-		if (r < 0)
-			return r;
-	}
-	int r = usb_reset(session->device);
+	int r = session->loader ? 0 : dfuse_leave(&session->wire, session->start);
+	if (r < 0)
+		return r;
+	*was_told = true;
+	if (!session->loader)
+		r = usb_pause(session->device, LEAVES_MSEC);
+	if (r == 0)
+		r = usb_reset(session->device);
 	return r < 0 ? r : usb_pause(session->device, LEAVES_MSEC);
 }
 
-/* Leaving is the answer. */
+/* Leaving is the answer, once it was told to. */
 static int dfu_restart(struct backend_session *session, struct backend_failure *ret_failure)
 {
 	visit_enter(&session->visit, ret_failure);
 	if (!session->has_start)
 		return visit_fail(&session->visit, -EINVAL, REASON_NO_APPLICATION,
-			"there is nothing in its flash that it could start");
+			"there is nothing in its flash that it could start; write something to it first");
 	int r = 0;
+	bool was_told = false;
 	for (unsigned attempt = 0; attempt < RESTART_TRIES && r != -ENODEV; attempt++) {
 		r = dfu_recover(session);
 		if (r == 0)
-			r = leave(session);
+			r = leave(session, &was_told);
 	}
-	session->is_restarted = r == -ENODEV;
+	session->is_restarted = r == -ENODEV && was_told;
 	if (session->is_restarted)
 		return 0;
+	if (r == -ENODEV)
+		return dfu_fail_wire(session, r, "starting its application");
 	return visit_fail(&session->visit, r < 0 ? r : -EIO, REASON_BOARD_SILENT,
 		"the board stays in DFU though it was told to start its application; take all its "
 		"power away, and give it back without BOOT0");

@@ -56,6 +56,13 @@ static void take_functional(struct search *search, const uint8_t *descriptor)
 		descriptor[0] >= FUNCTIONAL_VERSION ? read_u16(descriptor + 7) : 0x0100;
 }
 
+/* Erase units are powers of two; so are the blocks, that one is a whole number of the other. */
+static bool is_transfer_size(uint16_t bytes)
+{
+	return bytes >= DFU_TRANSFER_LEAST && bytes <= DFU_TRANSFER_MAX &&
+	       (bytes & (bytes - 1)) == 0;
+}
+
 int dfu_find(const uint8_t *configuration, size_t length, struct dfu_function *ret)
 {
 	struct search search = { 0 };
@@ -73,8 +80,7 @@ int dfu_find(const uint8_t *configuration, size_t length, struct dfu_function *r
 	}
 	if (!search.is_found || !search.is_complete)
 		return -ENOENT;
-	if (search.function.transfer_bytes == 0 ||
-		search.function.transfer_bytes > DFU_TRANSFER_MAX)
+	if (!is_transfer_size(search.function.transfer_bytes))
 		return -EPROTO;
 	*ret = search.function;
 	return 0;

@@ -14,13 +14,18 @@
 
 #define FIRST_BLOCK 2u
 #define BLOCKS_MAX  65536u
+/* What any of the chips writes at once: no shorter block can carry it. */
+#define BLOCK_LEAST_BYTES 32u
 
 int dfu_flash_init(struct dfu_flash *flash, struct dfu_wire *wire,
 	const struct dfuse_layout *layout, uint32_t start)
 {
 	uint64_t size_bytes = dfuse_layout_end(layout, start) - start;
 	uint16_t block_bytes = wire->function.transfer_bytes;
-	if (size_bytes == 0 || size_bytes % block_bytes != 0 ||
+	/* Erase units are powers of two, so that blocks and units are made of one another. */
+	bool is_power_of_two = (block_bytes & (block_bytes - 1)) == 0;
+	if (block_bytes < BLOCK_LEAST_BYTES || !is_power_of_two || size_bytes == 0 ||
+		size_bytes % block_bytes != 0 ||
 		size_bytes / block_bytes > BLOCKS_MAX - FIRST_BLOCK)
 		return -EPROTO;
 	*flash = (struct dfu_flash){

@@ -37,6 +37,13 @@ struct program {
 
 /* ---- vector tables ----------------------------------------------------------------------- */
 
+/* The reset vector of a table that was read leads to code. */
+static bool leads_to_code(const struct dfu_flash *flash, uint32_t address)
+{
+	uint32_t reset = read_u32(dfu_flash_at(flash, address) + 4);
+	return reset % 2 == 1 && reset > address && dfu_flash_contains(flash, reset & ~1u, 2);
+}
+
 /* 1: a vector table that a chip could start lies there. */
 static int has_vectors(const struct look *look, uint32_t address)
 {
@@ -46,10 +53,8 @@ static int has_vectors(const struct look *look, uint32_t address)
 	int r = dfu_flash_read(look->flash, address, 8);
 	if (r < 0)
 		return r;
-	const uint8_t *vectors = dfu_flash_at(flash, address);
-	uint32_t reset = read_u32(vectors + 4);
-	return chip_stack_is_plausible(CHIP_UNKNOWN, read_u32(vectors)) && reset % 2 == 1 &&
-	       reset > address && dfu_flash_contains(flash, reset & ~1u, 2);
+	return chip_stack_is_plausible(CHIP_UNKNOWN, read_u32(dfu_flash_at(flash, address))) &&
+	       leads_to_code(flash, address);
 }
 
 /* 1: the code that the reset vector leads to has Katapult's signature before it. */
@@ -174,6 +179,10 @@ static int ask_katapult(const struct look *look)
 	if (r < 0)
 		return r;
 	const struct dfu_flash *flash = look->flash;
+	/* What follows is blank, so it ends there; one that was not read to its end has no known
+	 * one. */
+	if (length < KATAPULT_MOST_BYTES)
+		look->facts->bootloader_end = flash->start + length;
 	const uint32_t *offsets;
 	size_t count = link_offsets_stm32(&offsets), found = 0;
 	for (size_t i = 0; i < count; i++) {
@@ -242,9 +251,11 @@ int dfu_look(struct backend_session *session, struct board_facts *facts)
 	session->has_start = r > 0;
 	session->start = start;
 	if (r == 0) {
-		/* The chip starts nothing, so there is no boot loader that could. */
 		facts->content = session->was_blank ? CONTENT_BLANK : CONTENT_UNBOOTABLE;
-		facts->bootloader = BOOTLOADER_NONE;
+		/* The chip starts nothing, so there is no boot loader that could; unless it has a
+		 * RAM that we do not know. */
+		if (session->was_blank || !leads_to_code(&session->flash, start))
+			facts->bootloader = BOOTLOADER_NONE;
 		return 0;
 	}
 	facts->content = CONTENT_BOOTABLE;

@@ -89,6 +89,19 @@ static int write_until_there(struct plain *plain)
 		dfu_consequence(session));
 }
 
+static int compare(struct plain *plain)
+{
+	for (;;) {
+		int r = read_blocks(plain, 0, PHASE_COMPARE);
+		if (r < 0 && r != plain->session->visit.stop)
+			r = dfu_repair(plain->session, r, 0);
+		else
+			return r;
+		if (r < 0)
+			return r;
+	}
+}
+
 static int lay_out(struct plain *plain, const struct image *image)
 {
 	const struct dfu_loader *loader = plain->session->loader;
@@ -116,13 +129,13 @@ int dfu_plain_write(struct backend_session *session, const struct backend_write 
 		return visit_fail(&session->visit, -EINVAL, REASON_UNSUPPORTED,
 			"this boot loader lets nobody read back what it wrote, so that nothing could "
 			"be proved; flash the board by hand");
+	visit_begin_work(&session->visit);
 	int r = lay_out(&plain, write->image);
 	if (r == 0 && !write->force)
-		r = read_blocks(&plain, 0, PHASE_COMPARE);
+		r = compare(&plain);
 	bool is_identical = r == 0 && !write->force && is_there(&plain);
 	if (is_identical)
 		plain.tally.units_identical = plain.tally.units_total;
-	visit_begin_work(&session->visit);
 	if (r == 0 && !is_identical)
 		r = write_until_there(&plain);
 	plain.tally.recoveries = session->visit.recoveries;

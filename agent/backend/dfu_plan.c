@@ -94,7 +94,7 @@ int dfu_plan_new(const struct image *image, const struct dfuse_layout *layout, u
 	plan->head_bytes = write_unit_bytes;
 	/* The table's own words, and nothing that is another block's. */
 	if (image->segments[0].length < write_unit_bytes || plan->head % write_unit_bytes != 0)
-		return -EINVAL;
+		return -EDOM;
 	*ret = TAKE_PTR(plan);
 	return 0;
 }
@@ -161,11 +161,29 @@ bool dfu_plan_is_there(struct dfu_plan *plan, size_t index, const uint8_t *there
 	return unit->state == UNIT_IDENTICAL;
 }
 
+bool dfu_plan_must_be_erased(
+	struct dfu_plan *plan, size_t index, const uint8_t *there, uint32_t known_bytes)
+{
+	assert(!plan->is_settled);
+	struct dfu_unit *unit = &plan->units[index];
+	uint32_t at = known_bytes - plan->block_bytes;
+	image_copy(plan->image, unit->address + at, plan->block_bytes, unit->wanted + at);
+	if (memcmp(there + at, unit->wanted + at, plan->block_bytes) == 0 ||
+		dfu_is_blank(there + at, plan->block_bytes))
+		return false;
+	image_copy(plan->image, unit->address, unit->length, unit->wanted);
+	memcpy(unit->before, there, known_bytes);
+	unit->before_bytes = known_bytes;
+	unit->state = UNIT_ERASE;
+	return true;
+}
+
 void dfu_plan_learn(struct dfu_plan *plan, size_t index, const uint8_t *there)
 {
 	assert(!plan->is_settled);
 	struct dfu_unit *unit = &plan->units[index];
 	memcpy(unit->before, there, unit->length);
+	unit->before_bytes = unit->length;
 	/* What the image leaves out over blank bytes: where that differs, something must survive.
 	 */
 	memset(unit->wanted, 0xff, unit->length);

@@ -37,7 +37,8 @@ struct dfu_unit {
 	bool has_surroundings; /* bytes outside the image in it are programmed, and must survive */
 	unsigned mismatches; /* times that it was written and read back differently */
 	uint8_t *wanted; /* `length` bytes: what it shall hold; once settled, without the head */
-	uint8_t *before; /* what it held at first */
+	uint8_t *before; /* what it held at first, */
+	uint32_t before_bytes; /* as far as anybody looked */
 };
 
 struct dfu_plan {
@@ -58,7 +59,8 @@ struct dfu_batch {
 };
 
 /* Plans for `image`; blocks count from `flash_start`, and the chip writes `write_unit_bytes` at
- * once (8 to DFU_HEAD_MAX). 0; -EINVAL when some of it lies in no unit; -ENOMEM. */
+ * once (8 to DFU_HEAD_MAX). 0; -EINVAL when some of it lies in no unit, -EDOM when its
+ * beginning is not what the chip can write at once; -ENOMEM. */
 int dfu_plan_new(const struct image *image, const struct dfuse_layout *layout, uint32_t flash_start,
 	uint16_t block_bytes, uint16_t write_unit_bytes, struct dfu_plan **ret) _must_check_;
 struct dfu_plan *dfu_plan_free(struct dfu_plan *plan);
@@ -71,6 +73,14 @@ void dfu_plan_covered(
 /* Does a unit hold the image's bytes already? Only what the image covers of `there` is looked at;
  * a unit that does is identical. */
 bool dfu_plan_is_there(struct dfu_plan *plan, size_t index, const uint8_t *there);
+
+/*
+ * Of a unit that the image covers whole, `known_bytes` were read, whole blocks, one more than last
+ * time. True: that block is neither as it should be nor blank, so the unit must be erased and need
+ * be read no further.
+ */
+bool dfu_plan_must_be_erased(
+	struct dfu_plan *plan, size_t index, const uint8_t *there, uint32_t known_bytes);
 
 /* Learns what a unit holds, before anything is done; what lies around the image is adopted. */
 void dfu_plan_learn(struct dfu_plan *plan, size_t index, const uint8_t *there);

@@ -7,10 +7,12 @@
 
 bool dfu_has_empty_check(chip_set chips)
 {
+	/* An F070 that looks like an F042 is the small one, which checks, too. */
+	const chip_set small = chip_bit(CHIP_STM32F042) | chip_bit(CHIP_STM32F070);
 	const chip_set checked = chip_bit(CHIP_STM32F042) | chip_bit(CHIP_STM32G070) |
 				 chip_bit(CHIP_STM32G071) | chip_bit(CHIP_STM32G0B1) |
 				 chip_bit(CHIP_STM32L412) | chip_bit(CHIP_STM32L431);
-	return chips != 0 && (chips & ~checked) == 0;
+	return chips == small || (chips != 0 && (chips & ~checked) == 0);
 }
 
 uint16_t dfu_write_unit(chip_set chips)

@@ -13,6 +13,7 @@
 
 #include "backend/dfu_wire.h"
 #include "base/bytes.h"
+#include "base/clock.h"
 
 enum {
 	REQUEST_DOWNLOAD = 1,
@@ -31,8 +32,15 @@ enum {
 #define TOWARDS_HOST   0xa1
 
 #define SYNCHRONISE_ROUNDS 8
-#define STALLS_BORNE       3 /* of one operation */
-#define DATA_LIMIT_MSEC    2000 /* of a block on the wire */
+/* A device that a worker before left in the middle of an erase is silent for so long; one that is
+ * silent for longer must be given up before the mind gives us up. */
+#define SYNCHRONISE_MSEC 5000
+/* Of one that says "busy" instead: twice as long each time, and in all rounds together longer than
+ * an erase takes that somebody else has begun. What it asks for is given up to a second. */
+#define FIRST_REST_MSEC 32u
+#define ASKED_REST_MSEC 1000u
+#define STALLS_BORNE    3 /* of one operation */
+#define DATA_LIMIT_MSEC 2000 /* of a block on the wire */
 /* A device that answers "busy" is asked again at once for so often, and then ever more seldom: no
  * wait is longer than a sixteenth of what was waited before. */
 #define EAGER_ASKS     4
@@ -106,8 +114,16 @@ static int clear_status(struct dfu_wire *wire)
 	return request(wire, REQUEST_CLEAR_STATUS, 0, NULL, 0, DFU_LIMIT_QUICK_MSEC);
 }
 
+static int rest(struct dfu_wire *wire, unsigned asked_msec, unsigned round)
+{
+	unsigned msec = FIRST_REST_MSEC << round;
+	if (asked_msec > ASKED_REST_MSEC)
+		asked_msec = ASKED_REST_MSEC;
+	return usb_pause(wire->device, asked_msec > msec ? asked_msec : msec);
+}
+
 /* One step towards dfuIDLE. 1: there. */
-static int step_towards_idle(struct dfu_wire *wire, const struct status *status)
+static int step_towards_idle(struct dfu_wire *wire, const struct status *status, unsigned round)
 {
 	switch (status->state) {
 	case DFU_IDLE:
@@ -119,7 +135,7 @@ static int step_towards_idle(struct dfu_wire *wire, const struct status *status)
 	case DFU_UPLOAD_IDLE:
 		return request(wire, REQUEST_ABORT, 0, NULL, 0, DFU_LIMIT_QUICK_MSEC);
 	case DFU_DOWNLOAD_BUSY:
-		return usb_pause(wire->device, status->poll_msec > 0 ? status->poll_msec : 1);
+		return rest(wire, status->poll_msec, round);
 	case DFU_APP_IDLE:
 	case DFU_APP_DETACH:
 	case DFU_MANIFEST_SYNC:
@@ -132,20 +148,37 @@ static int step_towards_idle(struct dfu_wire *wire, const struct status *status)
 }
 
 /* A stall leaves a device of the standard in dfuERROR, where the next round finds it. */
-int dfu_synchronise(struct dfu_wire *wire)
+static int reach_idle(struct dfu_wire *wire)
 {
 	int r = 0;
 	for (unsigned round = 0; round < SYNCHRONISE_ROUNDS; round++) {
 		struct status status;
-		r = get_status(wire, DFU_LIMIT_ERASE_MSEC, &status);
+		if (wire->on_alive)
+			wire->on_alive(wire->context);
+		r = get_status(wire, SYNCHRONISE_MSEC, &status);
 		if (r == 0)
-			r = step_towards_idle(wire, &status);
+			r = step_towards_idle(wire, &status, round);
 		if (r == 1)
 			return 0;
 		if (r < 0 && r != -EPIPE)
 			return r;
 	}
 	return r < 0 ? r : -EPROTO;
+}
+
+/* The work is done, only the ROM does not notice. Whether it is, reading back proves. */
+static int set_free(struct dfu_wire *wire)
+{
+	int r = clear_status(wire);
+	if (r == 0)
+		r = clear_status(wire);
+	return r == 0 ? reach_idle(wire) : r;
+}
+
+int dfu_synchronise(struct dfu_wire *wire)
+{
+	int r = reach_idle(wire);
+	return r == -EPROTO && wire->state == DFU_DOWNLOAD_BUSY ? set_free(wire) : r;
 }
 
 /* ---- execution --------------------------------------------------------------------------- */
@@ -162,8 +195,6 @@ static int wait_for(struct dfu_wire *wire, struct execution *execution, unsigned
 	if (msec == 0)
 		return 0;
 	execution->waited_msec += msec;
-	if (wire->on_alive)
-		wire->on_alive(wire->context);
 	return usb_pause(wire->device, msec);
 }
 
@@ -171,6 +202,8 @@ static int wait_for(struct dfu_wire *wire, struct execution *execution, unsigned
 static int wait_busy(struct dfu_wire *wire, struct execution *execution)
 {
 	unsigned asks = execution->asks++;
+	if (wire->on_alive)
+		wire->on_alive(wire->context);
 	if (wire->obeys_poll_times)
 		return wait_for(wire, execution, execution->poll_msec ? execution->poll_msec : 1);
 	if (asks < EAGER_ASKS)
@@ -185,17 +218,10 @@ static int wait_stalled(struct dfu_wire *wire, struct execution *execution)
 	if (execution->stalls++ == STALLS_BORNE)
 		return -EPIPE;
 	unsigned waited = execution->waited_msec, poll = execution->poll_msec;
+	/* Some L4 announce too little: then as much again. */
+	unsigned msec = poll > waited ? poll - waited : poll;
 	wire->obeys_poll_times = true;
-	return wait_for(wire, execution, poll > waited ? poll - waited : 1);
-}
-
-/* The work is done, only the ROM does not notice. Whether it is, reading back proves. */
-static int set_free(struct dfu_wire *wire)
-{
-	int r = clear_status(wire);
-	if (r == 0)
-		r = clear_status(wire);
-	return r == 0 ? dfu_synchronise(wire) : r;
+	return wait_for(wire, execution, msec > 0 ? msec : 1);
 }
 
 /* Did it end, and well? USB_PENDING: not yet. */
@@ -214,6 +240,7 @@ static int judge_status(struct dfu_wire *wire, const struct status *status)
 static int execute(struct dfu_wire *wire, enum dfu_limit limit)
 {
 	struct execution execution = { .limit_msec = limit };
+	uint64_t began_usec = clock_usec(CLOCK_MONOTONIC);
 	for (;;) {
 		struct status status;
 		int r = get_status(wire, limit, &status);
@@ -231,7 +258,10 @@ static int execute(struct dfu_wire *wire, enum dfu_limit limit)
 			return r;
 		if (execution.waited_msec >= WEDGED_MSEC && limit == DFU_LIMIT_ERASE_MSEC)
 			return set_free(wire);
-		if (execution.waited_msec >= execution.limit_msec)
+		/* Answers may be slow, too. */
+		uint64_t took_msec = (clock_usec(CLOCK_MONOTONIC) - began_usec) / 1000;
+		if (execution.waited_msec >= execution.limit_msec ||
+			took_msec >= 2 * (uint64_t)limit)
 			return -ETIMEDOUT;
 	}
 }

@@ -56,28 +56,54 @@ static const uint8_t *unit_bytes(const struct writing *writing, size_t index)
 
 /* ---- comparing --------------------------------------------------------------------------- */
 
-/* Of each unit only what the image covers: an image that is there already is read just once. */
-static int compare_covered(struct writing *writing)
+/* Only what the image covers: an image that is there already is read just once. */
+static int compare_part(struct writing *writing, size_t index)
 {
-	struct dfu_plan *plan = writing->plan;
+	uint32_t address, length;
+	dfu_plan_covered(writing->plan, index, &address, &length);
+	int r = dfu_flash_read(writing->flash, address, length);
+	if (r == 0)
+		(void)dfu_plan_is_there(writing->plan, index, unit_bytes(writing, index));
+	return r;
+}
+
+/* No further than to the first block that shows that the unit must be erased. */
+static int compare_whole(struct writing *writing, size_t index)
+{
+	const struct dfu_unit *unit = unit_of(writing, index);
+	uint32_t block_bytes = writing->plan->block_bytes;
+	for (uint32_t at = 0; at < unit->length; at += block_bytes) {
+		int r = dfu_flash_read(writing->flash, unit->address + at, block_bytes);
+		if (r < 0)
+			return r;
+		if (dfu_plan_must_be_erased(
+			    writing->plan, index, unit_bytes(writing, index), at + block_bytes))
+			return 0;
+	}
+	return compare_part(writing, index);
+}
+
+/* The first one may lack no more than its head. */
+static int compare_units(struct writing *writing)
+{
 	int r = 0;
-	for (size_t i = 0; r == 0 && i < plan->count; i++) {
+	for (size_t i = 0; r == 0 && i < writing->plan->count; i++) {
 		uint32_t address, length;
-		dfu_plan_covered(plan, i, &address, &length);
-		r = dfu_flash_read(writing->flash, address, length);
-		if (r == 0)
-			dfu_plan_is_there(plan, i, unit_bytes(writing, i));
+		dfu_plan_covered(writing->plan, i, &address, &length);
+		bool is_whole = i > 0 && length == unit_of(writing, i)->length;
+		r = is_whole ? compare_whole(writing, i) : compare_part(writing, i);
 	}
 	return r;
 }
 
-/* What is to be erased must be known whole. */
+/* What is to be erased beside the image, or may not have to be, must be known whole. */
 static int learn_the_rest(struct writing *writing, bool force)
 {
 	struct dfu_plan *plan = writing->plan;
 	int r = 0;
 	for (size_t i = 0; r == 0 && i < plan->count; i++) {
-		if (!force && i > 0 && unit_of(writing, i)->state == UNIT_IDENTICAL)
+		enum dfu_unit_state state = unit_of(writing, i)->state;
+		if (state == UNIT_ERASE || (!force && i > 0 && state == UNIT_IDENTICAL))
 			continue;
 		r = read_unit(writing, i);
 		if (r == 0)
@@ -92,7 +118,7 @@ static int compare(struct writing *writing, bool force)
 	uint64_t total_bytes = writing->plan->image->byte_count;
 	int r = dfu_safe_point(writing->session, PHASE_COMPARE, 0, total_bytes);
 	if (r == 0)
-		r = compare_covered(writing);
+		r = compare_units(writing);
 	bool is_there = dfu_plan_count(plan, UNIT_IDENTICAL) == plan->count;
 	if (r == 0 && (!is_there || force))
 		r = learn_the_rest(writing, force);
@@ -114,12 +140,13 @@ static void tell_plan(struct writing *writing)
 /* ---- what must survive ------------------------------------------------------------------- */
 
 /* What lies before an image in its first unit is a boot loader, or was one: erasing it and losing
- * power would leave nothing that could be started. */
+ * power would leave nothing that could be started. A unit that need not be erased now may have to
+ * be when something goes wrong. */
 static int check_before_image(struct writing *writing)
 {
 	const struct dfu_unit *unit = unit_of(writing, 0);
 	uint32_t start = image_start(writing->plan->image);
-	if (unit->state != UNIT_ERASE || dfu_is_blank(unit->before, start - unit->address))
+	if (dfu_is_blank(unit->before, start - unit->address))
 		return 0;
 	return visit_fail(&writing->session->visit, -EINVAL, REASON_OVERLAPS_BOOTLOADER,
 		"the image begins at 0x%08" PRIx32 ", and what lies before it, from 0x%08" PRIx32
@@ -128,7 +155,8 @@ static int check_before_image(struct writing *writing)
 		start, unit->address);
 }
 
-/* Nothing but one read knows the bytes beside the image, so it is made twice. */
+/* Nothing but one read knows the bytes beside the image, so it is made twice, and before anything
+ * is done to the unit: whatever goes wrong in it then, they are known. */
 static int keep_surroundings(struct writing *writing, size_t index)
 {
 	struct dfu_unit *unit = unit_of(writing, index);
@@ -159,6 +187,14 @@ static int erase_unit(struct writing *writing, size_t index)
 	return dfu_flash_erase(writing->flash, unit->address, unit->length);
 }
 
+static int begin_filling(struct writing *writing, size_t index)
+{
+	int r = keep_surroundings(writing, index);
+	if (r == 0)
+		unit_of(writing, index)->state = UNIT_UNKNOWN;
+	return r;
+}
+
 /* ---- failures of the flash --------------------------------------------------------------- */
 
 static int fail_flash(struct writing *writing, uint32_t address, bool is_unchanged)
@@ -174,7 +210,7 @@ static int fail_flash(struct writing *writing, uint32_t address, bool is_unchang
 	return visit_fail(&session->visit, -EIO, REASON_VERIFY_FAILED,
 		"the flash at 0x%08" PRIx32
 		" does not keep what is written to it, so the application was not started; %s. The "
-		"chip is worn out or faulty",
+		"chip is worn out or faulty: try another board",
 		address, dfu_consequence(session));
 }
 
@@ -252,9 +288,14 @@ static int judge_unit(struct writing *writing, size_t index)
 {
 	struct dfu_unit *unit = unit_of(writing, index);
 	const uint8_t *there = unit_bytes(writing, index);
-	if (dfu_plan_prove(writing->plan, index, there) || ++unit->mismatches < TRIES)
+	if (dfu_plan_prove(writing->plan, index, there))
 		return 0;
-	return fail_flash(writing, unit->address, memcmp(there, unit->before, unit->length) == 0);
+	/* What reads as blank and takes nothing, an erase that was cut short may have left. */
+	unit->state = UNIT_ERASE;
+	if (++unit->mismatches < TRIES)
+		return 0;
+	return fail_flash(
+		writing, unit->address, memcmp(there, unit->before, unit->before_bytes) == 0);
 }
 
 static int write_batch(struct writing *writing, const struct dfu_batch *batch)
@@ -265,7 +306,7 @@ static int write_batch(struct writing *writing, const struct dfu_batch *batch)
 		if (unit_of(writing, i)->state == UNIT_ERASE)
 			r = erase_unit(writing, i);
 		else if (unit_of(writing, i)->state == UNIT_FILL)
-			unit_of(writing, i)->state = UNIT_UNKNOWN;
+			r = begin_filling(writing, i);
 	}
 	writing->session->is_touched |= r == 0;
 	if (r == 0)
@@ -306,11 +347,18 @@ static int write_batches(struct writing *writing)
 
 /* ---- the last act ------------------------------------------------------------------------ */
 
+/* With all of the block around them, which was read anew with them: the last look at it counts. */
 static bool vectors_are_there(const struct writing *writing)
 {
 	const struct dfu_plan *plan = writing->plan;
-	return memcmp(dfu_flash_at(writing->flash, plan->head), plan->head_wanted,
-		       plan->head_bytes) == 0;
+	const struct dfu_unit *unit = &plan->units[0];
+	uint32_t head = (plan->head - unit->address) % plan->block_bytes;
+	uint32_t behind = head + plan->head_bytes;
+	const uint8_t *there = dfu_flash_at(writing->flash, plan->head - head);
+	const uint8_t *wanted = unit->wanted + (plan->head - head - unit->address);
+	return memcmp(there, wanted, head) == 0 &&
+	       memcmp(there + head, plan->head_wanted, plan->head_bytes) == 0 &&
+	       memcmp(there + behind, wanted + behind, plan->block_bytes - behind) == 0;
 }
 
 /* Programs the head and reads it back: 0, VECTORS_WRONG, or an error. */
@@ -401,7 +449,8 @@ static void leave_without_vectors(struct writing *writing)
 {
 	if (writing->vectors != VECTORS_UNSURE && writing->vectors != VECTORS_WRITTEN)
 		return;
-	/* Whether clearing works or not, it is not why the work failed. */
+	/* Nobody stops this, and whether it works or not, it is not why the work failed. */
+	writing->flash->on_step = NULL;
 	struct backend_failure said = *writing->session->visit.failure;
 	enum dfu_status status = writing->session->wire.status;
 	for (unsigned attempt = 0; attempt < TRIES; attempt++) {
@@ -475,6 +524,10 @@ int dfu_write_image(struct backend_session *session, const struct backend_write 
 		return visit_fail(&session->visit, r, REASON_OUTSIDE_FLASH,
 			"the image reaches outside the flash that the board shows; use an image that "
 			"was built for it");
+	if (r == -EDOM)
+		return visit_fail(&session->visit, r, REASON_NO_VECTOR_TABLE,
+			"the image begins with less than the chip writes at once, or in the middle of "
+			"that; use one that begins with its vector table");
 	if (r < 0)
 		return dfu_fail_wire(session, r, "preparing");
 	writing.plan = plan;

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/text.h"
 #include "daemon/history.h"
 #include "daemon/history_parts.h"
@@ -264,6 +265,7 @@ static int store_intent(struct history *history, const struct job *job)
 	query_text(&query, mode_name(device->mode));
 	query_text(&query, device->serial ? device->serial : "");
 	query_text(&query, chips);
+	query_number(&query, clock_usec(CLOCK_REALTIME));
 	return query_run(&query);
 }
 
@@ -287,6 +289,7 @@ static int read_intent(const struct query *query, struct intent *ret)
 		intent.boot_serial, sizeof(intent.boot_serial), query_column_text(query, 9));
 	if (r >= 0)
 		r = chip_set_from_text(query_column_text(query, 10), &facts->possible_chips);
+	intent.stored_realtime_usec = query_column_number(query, 11);
 	if (r < 0)
 		return -EUCLEAN;
 	*ret = intent;

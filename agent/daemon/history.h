@@ -66,6 +66,7 @@ struct intent {
 	struct digest digest;
 	enum board_mode mode; /* MODE_NONE: stored by an older plugflash */
 	char boot_serial[128]; /* that the board showed in that mode */
+	uint64_t stored_realtime_usec; /* 0: stored by an older plugflash */
 	struct board_facts facts;
 };
 

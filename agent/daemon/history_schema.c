@@ -99,7 +99,8 @@ static const char *const steps[] = {
 	/* A board in DFU is known again by what it showed then. Of older intents nobody knows. */
 	"ALTER TABLE intents ADD COLUMN mode TEXT NOT NULL DEFAULT '';"
 	"ALTER TABLE intents ADD COLUMN boot_serial TEXT NOT NULL DEFAULT '';"
-	"ALTER TABLE intents ADD COLUMN possible_chips TEXT NOT NULL DEFAULT '';",
+	"ALTER TABLE intents ADD COLUMN possible_chips TEXT NOT NULL DEFAULT '';"
+	"ALTER TABLE intents ADD COLUMN stored_realtime_usec INTEGER NOT NULL DEFAULT 0;",
 };
 
 #define VERSION_NEWEST ((int64_t)ELEMENTSOF(steps))

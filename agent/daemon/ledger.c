@@ -13,6 +13,9 @@
 #define HISTORY_DAYS 3650
 #define HISTORY_JOBS 100000
 
+/* A cable that was pulled is back by then, and a machine that lost its power. */
+#define OWN_WRITE_RECENT_USEC (15 * 60 * USEC_PER_SEC)
+
 struct ledger {
 	char *path;
 	struct history *history;
@@ -127,6 +130,14 @@ bool ledger_intent(struct ledger *ledger, const char *place, struct intent *ret)
 	return history && heed(ledger, history_intent(history, place, ret)) == HISTORY_INTENT;
 }
 
+/* A clock that was set back since says nothing. */
+static bool is_recent(const struct intent *intent)
+{
+	uint64_t now_usec = clock_usec(CLOCK_REALTIME);
+	return intent->stored_realtime_usec <= now_usec &&
+	       now_usec - intent->stored_realtime_usec <= OWN_WRITE_RECENT_USEC;
+}
+
 struct own_write ledger_own_write(const struct intent *intent)
 {
 	return (struct own_write){
@@ -134,6 +145,7 @@ struct own_write ledger_own_write(const struct intent *intent)
 		.boot_serial = intent->boot_serial,
 		.chip = intent->facts.chip,
 		.unique_id = intent->facts.unique_id,
+		.is_recent = is_recent(intent),
 	};
 }
 

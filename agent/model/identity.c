@@ -67,7 +67,7 @@ bool identity_is_own_write(
 		!is_possible(facts, write->chip))
 		return false;
 	bool names_one = *device->serial && !policy_serial_is_shared(device->serial);
-	return names_one || facts->content != CONTENT_BOOTABLE;
+	return names_one || (write->is_recent && facts->content != CONTENT_BOOTABLE);
 }
 
 static void take_own_write(

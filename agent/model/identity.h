@@ -25,6 +25,7 @@ struct own_write {
 	const char *boot_serial; /* that the board showed */
 	enum chip chip; /* that it was decided to have */
 	const char *unique_id; /* "" = unknown */
+	bool is_recent; /* begun minutes ago, not days: nobody has put another board there since */
 };
 
 /* Each NULL when there is none. */
@@ -38,7 +39,8 @@ void identity_complete(
 	struct board_facts *facts, const struct device *device, const struct identity_clues *clues);
 
 /* Is it the board that was being written? By the serial of its boot ROM; where many show the same,
- * only while nothing that starts is in its flash, as a broken-off write leaves it. */
+ * only for a while, and while nothing that starts is in its flash, as a broken-off write leaves it.
+ */
 bool identity_is_own_write(const struct own_write *write, const struct device *device,
 	const struct board_facts *facts);
 

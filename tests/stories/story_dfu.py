@@ -206,8 +206,6 @@ class Breaks(DfuStory):
         says which one it is."""
         name = "klipper-stm32f446-bridge-32k"
         image = self.given_firmware(name)
-        loader = over((0, built("plain-stm32f429-0")[:0x4000]))
-        del loader
         self.given_a_policy(rule(name, 'application_start = 0x08008000; expect = "any";'))
         katapult = built("katapult-stm32f446-usb")
         self.plug_board(chip="f446", flash=over((0, katapult), (0x8000, newer(image))), speed=4)

@@ -53,6 +53,9 @@ class Campaign(DfuStory):
             self.plug_all_again(number)
         self.assertTrue(self.bench.flash(BYSTANDER) == bystander, "another board was touched")
 
+    def attempts(self, place):
+        return [job for job in self.rig.ask("history", "-n", "1000")["jobs"] if job["place"] == place_of(place)]
+
     def plug_all_again(self, number):
         since = self.rig.said.position()
         for place in PLACES:
@@ -64,6 +67,8 @@ class Campaign(DfuStory):
             offset, image = self.images[self.chip_at(place)]
             with self.subTest(round=number, place=place):
                 self.assertRegex(self.rig.end_of_job(place_of(place), since), "flashed|identical")
+                # The one that was broken off, and this one.
+                self.assertLessEqual(len(self.attempts(place)) - number * 2, 2)
                 self.assert_holds(image, offset, place)
         for place in PLACES:
             self.rig.unplug(place)

@@ -70,6 +70,18 @@ static void what_nobody_could_speak_to_is_none(void **state)
 	expect_answer(huge, sizeof(huge), -EPROTO);
 }
 
+static void a_transfer_that_flash_cannot_be_divided_into_is_none(void **state)
+{
+	(void)state;
+	/* Three quarters of an erase unit; less than a command; the least. */
+	static const uint8_t odd[] = { CONFIGURATION, ALTERNATE(0), FUNCTIONAL(0, 12) };
+	expect_answer(odd, sizeof(odd), -EPROTO);
+	static const uint8_t tiny[] = { CONFIGURATION, ALTERNATE(0), FUNCTIONAL(4, 0) };
+	expect_answer(tiny, sizeof(tiny), -EPROTO);
+	static const uint8_t least[] = { CONFIGURATION, ALTERNATE(0), FUNCTIONAL(64, 0) };
+	assert_int_equal(found(least, sizeof(least)).transfer_bytes, 64);
+}
+
 static void what_is_cut_short_is_not_read_beyond(void **state)
 {
 	(void)state;
@@ -89,6 +101,7 @@ int main(void)
 		cmocka_unit_test(a_descriptor_of_seven_bytes_says_no_version),
 		cmocka_unit_test(the_descriptor_of_a_keyboard_is_not_taken_for_one),
 		cmocka_unit_test(what_nobody_could_speak_to_is_none),
+		cmocka_unit_test(a_transfer_that_flash_cannot_be_divided_into_is_none),
 		cmocka_unit_test(what_is_cut_short_is_not_read_beyond),
 	};
 	return cmocka_run_group_tests(stories, NULL, NULL);

@@ -291,6 +291,47 @@ static void a_board_that_hangs_or_dies_is_given_up_with_a_reason(void **state)
 	}
 }
 
+/* The head comes last, and its block is read once more: nothing else looks at it after that. */
+static void a_block_that_reads_wrongly_at_last_is_written_anew(void **state)
+{
+	(void)state;
+	_cleanup_(dfu_story_freep) struct dfu_story *calm = BOARD(.chip = STM32_F446);
+	struct dfu_visit visit = dfu_story_write(calm, false);
+	dfu_story_expect_flashed(calm, &visit);
+	uint64_t uploads = stm32_counters(calm->chip)->requests[2 /* UPLOAD */];
+	uint32_t units_erased = visit.tally.units_erased;
+	calm = dfu_story_free(calm);
+
+	_cleanup_(dfu_story_freep) struct dfu_story *story = BOARD(.chip = STM32_F446);
+	const struct stm32_fault fault = {
+		.kind = STM32_FAULT_WRONG_READ,
+		.trigger = STM32_AT_UPLOAD,
+		.nth = uploads,
+		.byte = 1000,
+	};
+	assert_true(bench_stm32_fault(story->board, &fault) >= 0);
+	visit = dfu_story_write(story, false);
+	dfu_story_expect_flashed(story, &visit);
+	assert_int_equal(visit.tally.units_erased, units_erased + 1);
+}
+
+/* The mind waits for 45 seconds until there is evidence, and a port may have to be reset thrice. */
+static void a_dead_board_is_given_up_in_time(void **state)
+{
+	(void)state;
+	for (unsigned nth = 1; nth < 6; nth++) {
+		_cleanup_(dfu_story_freep) struct dfu_story *story = BOARD(.chip = STM32_F446);
+		const struct stm32_fault hang = {
+			.kind = STM32_FAULT_HANG, .trigger = STM32_AT_GETSTATUS, .nth = nth
+		};
+		assert_true(bench_stm32_fault(story->board, &hang) >= 0);
+		uint64_t start = bench_now_nsec(story->bench);
+		struct dfu_visit visit = dfu_story_look(story);
+		assert_int_equal(visit.failure.code, REASON_BOARD_LEFT);
+		assert_true(bench_now_nsec(story->bench) - start < 15 * NSEC_PER_SEC);
+	}
+}
+
 static void a_bus_reset_in_between_is_survived(void **state)
 {
 	(void)state;
@@ -415,6 +456,27 @@ static void another_arrival_is_not_written(void **state)
 	assert_true(dfu_story_is_as_before(story));
 }
 
+static void a_cable_pulled_before_the_start_is_no_start(void **state)
+{
+	(void)state;
+	_cleanup_(dfu_story_freep) struct dfu_story *story = BOARD(.chip = STM32_F446);
+	struct dfu_visit visit = dfu_story_write(story, false);
+	dfu_story_expect_flashed(story, &visit);
+	const struct backend *backend = backend_for_mode(MODE_DFU);
+	const struct backend_watch watch = { 0 };
+	struct usb_address address = bench_address(story->board);
+	struct backend_session *session = NULL;
+	struct backend_failure failure = { 0 };
+	struct board_facts facts;
+	assert_int_equal(backend->open(&address, &watch, &session, &failure), 0);
+	assert_int_equal(backend->probe(session, &facts, &failure), 0);
+	bench_unplug(story->board);
+	bench_advance(story->bench, NSEC_PER_SEC);
+	assert_int_equal(backend->restart(session, &failure), -ENODEV);
+	assert_int_equal(failure.code, REASON_BOARD_LEFT);
+	assert_null(backend->close(session));
+}
+
 int main(void)
 {
 	const struct CMUnitTest stories[] = {
@@ -433,12 +495,15 @@ int main(void)
 		cmocka_unit_test(what_reads_back_wrongly_is_written_again),
 		cmocka_unit_test(a_cell_that_is_stuck_is_never_started),
 		cmocka_unit_test(a_board_that_hangs_or_dies_is_given_up_with_a_reason),
+		cmocka_unit_test(a_block_that_reads_wrongly_at_last_is_written_anew),
+		cmocka_unit_test(a_dead_board_is_given_up_in_time),
 		cmocka_unit_test(a_bus_reset_in_between_is_survived),
 		cmocka_unit_test(the_cable_may_be_pulled_at_any_byte),
 		cmocka_unit_test(power_may_fail_in_the_middle_of_an_operation),
 		cmocka_unit_test(what_was_done_before_a_break_is_not_done_again),
 		cmocka_unit_test(a_stop_is_obeyed_and_leaves_nothing_that_starts),
 		cmocka_unit_test(another_arrival_is_not_written),
+		cmocka_unit_test(a_cable_pulled_before_the_start_is_no_start),
 	};
 	return cmocka_run_group_tests(stories, NULL, NULL);
 }

@@ -88,6 +88,19 @@ static void an_image_that_reaches_nowhere_is_refused(void **state)
 	}
 }
 
+static void an_image_whose_beginning_is_no_one_write_is_refused(void **state)
+{
+	(void)state;
+	uint8_t bytes[16] = { 1 };
+	_cleanup_(image_freep) struct image *short_one = make_value(FORMAT_ELF, bytes, 4, START);
+	_cleanup_(image_freep) struct image *crooked =
+		make_value(FORMAT_ELF, bytes, sizeof(bytes), START + 4);
+	struct dfu_plan *plan = NULL;
+	assert_int_equal(dfu_plan_new(short_one, &small, START, BLOCK, 8, &plan), -EDOM);
+	assert_int_equal(dfu_plan_new(crooked, &small, START, BLOCK, 8, &plan), -EDOM);
+	assert_null(plan);
+}
+
 static void what_is_there_is_left_alone(void **state)
 {
 	(void)state;
@@ -218,6 +231,7 @@ int main(void)
 	const struct CMUnitTest stories[] = {
 		cmocka_unit_test(units_are_those_that_the_image_touches),
 		cmocka_unit_test(an_image_that_reaches_nowhere_is_refused),
+		cmocka_unit_test(an_image_whose_beginning_is_no_one_write_is_refused),
 		cmocka_unit_test(what_is_there_is_left_alone),
 		cmocka_unit_test(what_is_blank_is_not_erased),
 		cmocka_unit_test(one_byte_that_differs_takes_the_head_with_it),

@@ -201,6 +201,9 @@ static void katapult_says_where_its_application_belongs(void **state)
 		assert_true(visit.facts.has_application_start);
 		assert_int_equal(
 			visit.facts.application_start, STM32_FLASH_BASE + behinds[i].offset);
+		/* It ends before the first block that is blank. */
+		assert_in_range(visit.facts.bootloader_end, STM32_FLASH_BASE + KATAPULT_BYTES,
+			STM32_FLASH_BASE + KATAPULT_BYTES + 2048);
 		assert_false(visit.facts.running.is_known);
 	}
 }

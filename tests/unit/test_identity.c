@@ -12,7 +12,8 @@
 #define F446 CHIP_STM32F446
 
 static const struct sighting klipper = { 0x1d50, 0x614e, ID, "stm32f446xx" };
-static const struct own_write write_of_f446 = { MODE_DFU, BOOT_SERIAL, CHIP_STM32F446, ID };
+static const struct own_write write_of_f446 = { MODE_DFU, BOOT_SERIAL, CHIP_STM32F446, ID,
+	.is_recent = false };
 
 static struct device board_showing(const char *serial)
 {
@@ -155,11 +156,15 @@ static void a_write_of_another_board_says_nothing(void **unused)
 static void where_many_show_one_serial_it_is_the_one_that_would_not_start(void **unused)
 {
 	(void)unused;
-	static const struct own_write shared = { MODE_DFU, "STM32FxSTM32", CHIP_STM32F446, "" };
+	struct own_write shared = { MODE_DFU, "STM32FxSTM32", CHIP_STM32F446, "",
+		.is_recent = true };
 	struct board_facts facts = f401_or_f446();
 	expect_unknown(completed(facts, "STM32FxSTM32", NULL, &shared));
 	facts.content = CONTENT_BLANK;
 	expect_chip(completed(facts, "STM32FxSTM32", NULL, &shared), F446, CHIP_FROM_OWN_WRITE);
+	/* Days later a blank board on that socket is just a blank board. */
+	shared.is_recent = false;
+	expect_unknown(completed(facts, "STM32FxSTM32", NULL, &shared));
 }
 
 /* ---- what it runs ------------------------------------------------------------------------ */
