@@ -150,6 +150,12 @@ bool resident_step(struct resident *resident, uint64_t now)
 	return true;
 }
 
+void resident_configure(struct resident *resident, uint64_t now, bool configured)
+{
+	cdc_configure(&resident->cdc, configured);
+	settle(resident, now);
+}
+
 enum packet resident_out(struct resident *resident, uint64_t now, uint8_t endpoint, bool toggle,
 	const uint8_t *data, size_t length)
 {

@@ -50,6 +50,7 @@ uint64_t resident_next(const struct resident *resident);
 bool resident_step(struct resident *resident, uint64_t now);
 
 /* The controller's side. */
+void resident_configure(struct resident *resident, uint64_t now, bool configured);
 enum packet resident_out(struct resident *resident, uint64_t now, uint8_t endpoint, bool toggle,
 	const uint8_t *data, size_t length);
 enum packet resident_in(struct resident *resident, uint64_t now, uint8_t endpoint, uint8_t *data,

@@ -220,7 +220,7 @@ static enum packet set_configuration(struct stm32 *board, uint8_t value)
 	if (value > 1)
 		return PACKET_STALL;
 	board->configuration = value;
-	cdc_configure(&board->resident.cdc, value);
+	resident_configure(&board->resident, board->now, value);
 	return PACKET_ACK;
 }
 
