@@ -196,7 +196,7 @@ bool bench_await_mode(struct bench_board *board, enum rp2040_mode mode, unsigned
 	bool seen;
 	do {
 		seen = rp2040_mode(board->rp2040) == mode;
-		if (mode == RP2040_BOOT || mode == RP2040_APPLICATION)
+		if (mode == RP2040_BOOT || mode == RP2040_APPLICATION || mode == RP2040_KATAPULT)
 			seen = seen && board->port.state == HUB_PORT_PRESENT;
 	} while (!seen && bench_step(board->bench, deadline));
 	return seen;
@@ -261,6 +261,13 @@ int bench_fault(struct bench_board *board, const struct rp2040_fault *fault)
 	return number;
 }
 
+void bench_rp2040_reset(struct bench_board *board, bool button)
+{
+	bench_run(board->bench);
+	rp2040_reset(board->rp2040, board->bench->now, button);
+	bench_run(board->bench);
+}
+
 struct stm32 *bench_stm32(struct bench_board *board)
 {
 	bench_run(board->bench);
@@ -287,7 +294,7 @@ void bench_stm32_reset(struct bench_board *board, bool boot0)
 struct resident *bench_resident(struct bench_board *board)
 {
 	bench_run(board->bench);
-	return stm32_resident(board->stm32);
+	return board->stm32 ? stm32_resident(board->stm32) : rp2040_resident(board->rp2040);
 }
 
 int bench_line_fault(struct bench_board *board, const struct line_fault *fault)

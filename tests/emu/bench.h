@@ -67,6 +67,7 @@ struct rp2040 *bench_rp2040(struct bench_board *board);
 int bench_fault(struct bench_board *board, const struct rp2040_fault *fault);
 struct stm32 *bench_stm32(struct bench_board *board);
 int bench_stm32_fault(struct bench_board *board, const struct stm32_fault *fault);
+void bench_rp2040_reset(struct bench_board *board, bool button);
 void bench_stm32_reset(struct bench_board *board, bool boot0); /* the reset button */
 /* Katapult or Klipper in the board, with their books. */
 struct resident *bench_resident(struct bench_board *board);

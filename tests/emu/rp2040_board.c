@@ -21,7 +21,8 @@ static struct rp2040 *rp2040_of(const struct emulated_board *board)
 static void on_event(void *context, const struct rp2040_event *event)
 {
 	static const char *const modes[] = { "left the bus: off", "left the bus: away",
-		"rebooted to boot mode", "rebooted to application", "left the bus: lost" };
+		"rebooted to boot mode", "rebooted to application", "left the bus: lost",
+		"rebooted to katapult" };
 	char text[64] = "first-usb-request";
 	if (event->kind == RP2040_EVENT_MODE)
 		snprintf(text, sizeof(text), "%s", modes[event->value]);

@@ -20,6 +20,8 @@ static const char *const fault_names[] = {
 	[RP2040_FAULT_LATE] = "late",
 	[RP2040_FAULT_DIE] = "die",
 	[RP2040_FAULT_RESTART] = "restart",
+	[RP2040_FAULT_ANSWER] = "answer",
+	[RP2040_FAULT_MUTE] = "mute",
 };
 
 static const char *const trigger_names[] = {
