@@ -15,6 +15,7 @@
 struct klip_options {
 	const uint8_t *dictionary; /* as it lies in flash: packed */
 	size_t dictionary_bytes;
+	const char *dictionary_file; /* or from there */
 	bool unsolicited; /* "starting" once, "stats" every five seconds */
 	bool mute; /* takes everything, says nothing: crashed, or busy with another host */
 	bool withholds_first; /* the first packet, as Katapult on the same chips */

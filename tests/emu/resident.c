@@ -6,6 +6,7 @@
 
 #include "base/cleanup.h"
 #include "emu/resident.h"
+#include "emu/words.h"
 
 #define BLOCK_MOST         512
 #define USB_RECEIVE_BYTES  128
@@ -34,6 +35,13 @@ static int copy_options(struct resident *resident, const struct resident_options
 		return -EINVAL;
 	for (size_t index = 0; index < RESIDENT_TEXTS; index++)
 		TRY(copy_text(&resident->texts[index], texts[index]));
+	if (klipper->dictionary_file) {
+		TRY(word_read_file(klipper->dictionary_file, &resident->dictionary,
+			&klipper->dictionary_bytes));
+		klipper->dictionary = resident->dictionary;
+		klipper->dictionary_file = NULL;
+		return 0;
+	}
 	if (!klipper->dictionary_bytes)
 		return 0;
 	resident->dictionary = malloc(klipper->dictionary_bytes);

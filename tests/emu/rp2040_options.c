@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "emu/resident_words.h"
 #include "emu/rp2040_options.h"
 
 static const char *const fault_names[] = {
@@ -108,6 +109,8 @@ static bool set_number(struct rp2040_options *options, const char *key, uint64_t
 		options->slowness = (unsigned)value;
 	else if (!strcmp(key, "partitions"))
 		options->partitions = value;
+	else if (!strcmp(key, "klipper"))
+		options->klipper = value;
 	else if (!strcmp(key, "hang_stays"))
 		options->hang_stays = value;
 	else if (!strcmp(key, "stray_ack"))
@@ -127,6 +130,9 @@ static bool set_option(
 	struct rp2040_options *options, const char *key, char *value, uint8_t **image)
 {
 	uint64_t parsed;
+	int found = resident_words_set(&options->resident, key, value);
+	if (found)
+		return found > 0;
 	if (set_text(options, key, value))
 		return true;
 	if (!strcmp(key, "id"))
