@@ -7,43 +7,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "emu/acm.h"
 #include "emu/bench_parts.h"
 
-#define READ_URBS      16
-#define READ_BYTES     128
-#define WRITE_URBS     16
-#define WRITE_BYTES    1280
-#define KEPT_BYTES     8192 /* for a program that does not read */
-#define REQUEST_MSEC   5000
-#define CLASS_COMM     2
-#define CLASS_DATA     10
-#define INTERFACE      4
-#define ENDPOINT       5
-#define DTR_AND_RTS    3
-#define ENDPOINTS_SEEN 2
-
-struct serial_read_urb {
-	struct urb urb; /* first */
-	uint8_t bytes[READ_BYTES];
-};
-
-struct serial_write_urb {
-	struct urb urb; /* first */
-	bool used;
-	uint8_t bytes[WRITE_BYTES];
-};
+#define KEPT_BYTES   8192 /* for a program that does not read */
+#define REQUEST_MSEC 5000
 
 struct serial {
 	struct bench *bench;
 	struct bench_board *board;
 	uint64_t arrival;
 	unsigned baud;
-	bool closing;
-	uint8_t in, out;
 	uint8_t kept[KEPT_BYTES];
 	size_t kept_count;
-	struct serial_read_urb reads[READ_URBS];
-	struct serial_write_urb writes[WRITE_URBS];
+	struct acm acm;
 };
 
 static bool is_there(const struct serial *serial)
@@ -53,11 +30,6 @@ static bool is_there(const struct serial *serial)
 	       (hub_port_has_device(port) && port->arrival == serial->arrival);
 }
 
-static struct controller *controller_of(struct serial *serial)
-{
-	return &serial->board->port.controller;
-}
-
 static struct uart *uart_of(struct serial *serial)
 {
 	return &bench_resident(serial->board)->uart;
@@ -65,8 +37,9 @@ static struct uart *uart_of(struct serial *serial)
 
 /* --- the driver -------------------------------------------------------------------------- */
 
-static void keep(struct serial *serial, const uint8_t *bytes, size_t count)
+static void keep(void *context, const uint8_t *bytes, size_t count)
 {
+	struct serial *serial = context;
 	size_t room = KEPT_BYTES - serial->kept_count;
 	if (count > room)
 		count = room;
@@ -74,118 +47,41 @@ static void keep(struct serial *serial, const uint8_t *bytes, size_t count)
 	serial->kept_count += count;
 }
 
-/* It is submitted again at once, as long as the device is there. */
-static void on_read(struct urb *urb)
+/* Until all requests have ended, or all URBs when it was closed. */
+static void settle(struct serial *serial)
 {
-	struct serial *serial = urb->context;
-	if (urb->status || serial->closing)
-		return;
-	keep(serial, urb->data, urb->transferred);
-	if (controller_submit(controller_of(serial), urb) < 0)
-		urb->done = true;
-}
-
-static void on_written(struct urb *urb)
-{
-	((struct serial_write_urb *)urb)->used = false;
-}
-
-static void start_reading(struct serial *serial)
-{
-	for (size_t index = 0; index < READ_URBS; index++) {
-		struct serial_read_urb *read = &serial->reads[index];
-		read->urb = (struct urb){ .endpoint = serial->in,
-			.data = read->bytes,
-			.length = READ_BYTES,
-			.on_done = on_read,
-			.context = serial };
-		if (controller_submit(controller_of(serial), &read->urb) < 0)
-			read->urb.done = true;
-	}
-}
-
-static void unlink_urb(struct serial *serial, struct urb *urb)
-{
-	controller_unlink(controller_of(serial), urb);
-	while (!urb->done)
-		bench_step(serial->bench, NEVER);
-}
-
-static void stop_urbs(struct serial *serial)
-{
-	serial->closing = true;
-	for (size_t index = 0; index < READ_URBS; index++)
-		unlink_urb(serial, &serial->reads[index].urb);
-	for (size_t index = 0; index < WRITE_URBS; index++)
-		if (serial->writes[index].used)
-			unlink_urb(serial, &serial->writes[index].urb);
-}
-
-/* What becomes of the request is nobody's business, as in Linux; only whether the tty stays. */
-static int request(
-	struct serial *serial, uint8_t code, uint16_t value, const void *data, size_t length)
-{
-	uint8_t stage[PACKET_BYTES] = { 0 };
-	struct urb urb = {
-		.setup = { 0x21, code, (uint8_t)value, (uint8_t)(value >> 8), 0, 0,
-			(uint8_t)length },
-		.data = stage,
-		.length = length,
-	};
 	uint64_t deadline = serial->bench->now + REQUEST_MSEC * NSEC_PER_MSEC;
-	if (length)
-		memcpy(stage, data, length);
-	if (!is_there(serial) || controller_submit(controller_of(serial), &urb) < 0)
-		return -ENODEV;
 	bench_run(serial->bench);
-	while (!urb.done && bench_step(serial->bench, deadline))
+	while (acm_is_busy(&serial->acm) && bench_step(serial->bench, deadline))
 		continue;
-	if (!urb.done)
-		unlink_urb(serial, &urb);
-	return 0;
+	if (serial->acm.requests)
+		acm_give_up_requests(&serial->acm);
+	while (acm_is_busy(&serial->acm))
+		bench_step(serial->bench, NEVER);
 }
 
 static int set_rate(struct serial *serial, unsigned baud)
 {
-	const uint8_t coding[7] = { (uint8_t)baud, (uint8_t)(baud >> 8), (uint8_t)(baud >> 16),
-		(uint8_t)(baud >> 24), 0, 0, 8 };
+	int error = 0;
 	if (serial->baud == baud)
 		return 0;
 	serial->baud = baud;
-	if (!serial->board->node)
-		return request(serial, 0x20, 0, coding, sizeof(coding));
-	uart_of(serial)->host_baud = baud;
-	return 0;
+	if (serial->board->node)
+		uart_of(serial)->host_baud = baud;
+	else
+		error = acm_set_rate(&serial->acm, baud);
+	settle(serial);
+	return error;
 }
 
 static int set_dtr(struct serial *serial, bool dtr)
 {
-	if (serial->board->node)
-		return 0;
-	return request(serial, 0x22, dtr ? DTR_AND_RTS : 0, NULL, 0);
+	int error = serial->board->node ? 0 : acm_set_dtr(&serial->acm, dtr);
+	settle(serial);
+	return error;
 }
 
 /* --- opening ----------------------------------------------------------------------------- */
-
-/* The bulk endpoints of the data interface; false when the device has no tty. */
-static bool find_endpoints(const struct hub_port *port, uint8_t *ret_in, uint8_t *ret_out)
-{
-	const uint8_t *bytes = port->configuration;
-	bool comm = false, data = false;
-	unsigned found = 0;
-	for (size_t at = 0; at + 7 <= port->configuration_bytes && bytes[at] >= 2;
-		at += bytes[at]) {
-		const uint8_t *its = bytes + at;
-		if (its[1] == INTERFACE && its[0] >= 9) {
-			comm = comm || its[5] == CLASS_COMM;
-			data = its[5] == CLASS_DATA;
-		} else if (its[1] == ENDPOINT && data && its[3] == 2) {
-			*(its[2] & ENDPOINT_TOWARDS_US ? ret_in : ret_out) = its[2];
-			found++;
-		}
-	}
-	return comm && found == ENDPOINTS_SEEN;
-}
 
 static struct bench_board *find_board(struct bench *bench, const struct serial_address *address)
 {
@@ -202,11 +98,14 @@ static struct bench_board *find_board(struct bench *bench, const struct serial_a
 static int open_usb(struct serial *serial, uint64_t arrival)
 {
 	struct hub_port *port = &serial->board->port;
+	uint8_t in, out;
 	if (!hub_port_has_device(port) || (arrival && arrival != port->arrival) ||
-		!find_endpoints(port, &serial->in, &serial->out))
+		!acm_find(port->configuration, port->configuration_bytes, &in, &out))
 		return -ENODEV;
 	serial->arrival = port->arrival;
-	start_reading(serial);
+	serial->acm.on_bytes = keep;
+	serial->acm.context = serial;
+	acm_open(&serial->acm, &port->controller, in, out);
 	return 0;
 }
 
@@ -234,9 +133,7 @@ int serial_open(const struct serial_address *address, unsigned baud, struct seri
 	board->tty_open = true;
 	bench->counters.ttys_opened++;
 	bench->counters.ttys_open++;
-	error = set_dtr(serial, true);
-	if (error >= 0)
-		error = set_rate(serial, baud);
+	error = set_rate(serial, baud);
 	if (error < 0) {
 		serial_close(serial);
 		return error;
@@ -245,17 +142,13 @@ int serial_open(const struct serial_address *address, unsigned baud, struct seri
 	return 0;
 }
 
-/* DTR falls, as HUPCL has it. */
 struct serial *serial_close(struct serial *serial)
 {
 	if (!serial)
 		return NULL;
 	bench_run(serial->bench);
-	if (!serial->board->node) {
-		if (is_there(serial))
-			(void)!set_dtr(serial, false);
-		stop_urbs(serial);
-	}
+	acm_close(&serial->acm);
+	settle(serial);
 	serial->board->tty_open = false;
 	serial->bench->counters.ttys_open--;
 	free(serial);
@@ -291,39 +184,20 @@ int serial_read(struct serial *serial, void *ret, size_t capacity, unsigned time
 	return (int)count;
 }
 
-static struct serial_write_urb *free_write(struct serial *serial)
-{
-	for (size_t index = 0; index < WRITE_URBS; index++)
-		if (!serial->writes[index].used)
-			return &serial->writes[index];
-	return NULL;
-}
-
 /* Ends when the kernel has taken all of it, which is long before the board has. */
 static int write_usb(struct serial *serial, const uint8_t *bytes, size_t length, uint64_t deadline)
 {
-	while (length) {
-		struct serial_write_urb *write = free_write(serial);
-		size_t part = length < WRITE_BYTES ? length : WRITE_BYTES;
-		if (!is_there(serial))
-			return -ENODEV;
-		if (!write && !bench_step(serial->bench, deadline))
+	for (;;) {
+		int taken = is_there(serial) ? acm_write(&serial->acm, bytes, length) : -ENODEV;
+		if (taken < 0)
+			return taken;
+		bytes += taken;
+		length -= (size_t)taken;
+		if (!length)
+			return 0;
+		if (!bench_step(serial->bench, deadline))
 			return -ETIMEDOUT;
-		if (!write)
-			continue;
-		memcpy(write->bytes, bytes, part);
-		write->urb = (struct urb){ .endpoint = serial->out,
-			.data = write->bytes,
-			.length = part,
-			.on_done = on_written,
-			.context = serial };
-		if (controller_submit(controller_of(serial), &write->urb) < 0)
-			return -ENODEV;
-		write->used = true;
-		bytes += part;
-		length -= part;
 	}
-	return 0;
 }
 
 int serial_write(struct serial *serial, const void *data, size_t length, unsigned timeout_msec)
