@@ -38,8 +38,9 @@ $(REPLAYS): $(B)/tests/fuzz/%: $(B)/tests/fuzz/%.o $(B)/tests/fuzz/replay.o $(FU
 
 EXTRA_umockdev_bench = $(call pkg_cflags,umockdev-1.0 glib-2.0)
 EXTRA_umockdev_node  = $(EXTRA_umockdev_bench)
+EXTRA_umockdev_tty   = $(EXTRA_umockdev_bench)
 
-$(B)/tests/bench-umockdev: $(B)/tests/emu/umockdev_bench.o $(B)/tests/emu/umockdev_node.o $(EMU_CORE) $(TEST_ARCHIVES)
+$(B)/tests/bench-umockdev: $(B)/tests/emu/umockdev_bench.o $(B)/tests/emu/umockdev_node.o $(B)/tests/emu/umockdev_tty.o $(EMU_CORE) $(TEST_ARCHIVES)
 	@echo "  LINK  $(@F)"
 	$(Q)$(CC) $(TEST_CFLAGS) -o $@ $^ $(ALL_LDFLAGS) $(call pkg_libs,umockdev-1.0 glib-2.0 $(TEST_LIBS) $(EMU_LIBS))
 

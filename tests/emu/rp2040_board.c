@@ -51,6 +51,11 @@ static struct device_core *board_core(struct emulated_board *board)
 	return rp2040_core(rp2040_of(board));
 }
 
+static struct resident *resident(struct emulated_board *board)
+{
+	return rp2040_resident(rp2040_of(board));
+}
+
 static void power_on(struct emulated_board *board, uint64_t now, bool button)
 {
 	rp2040_power_on(rp2040_of(board), now, button);
@@ -161,6 +166,7 @@ static void disarm_all(struct emulated_board *board)
 static const struct emulated_board_operations operations = {
 	.free = board_free,
 	.core = board_core,
+	.resident = resident,
 	.power_on = power_on,
 	.power_off = power_off,
 	.is_off = is_off,

@@ -62,6 +62,11 @@ static struct device_core *core(struct emulated_board *board)
 	return stm32_core(stm32_of(board));
 }
 
+static struct resident *resident(struct emulated_board *board)
+{
+	return stm32_resident(stm32_of(board));
+}
+
 static void power_on(struct emulated_board *board, uint64_t now, bool button)
 {
 	stm32_power_on(stm32_of(board), now, button);
@@ -202,6 +207,7 @@ static void disarm_all(struct emulated_board *board)
 static const struct emulated_board_operations operations = {
 	.free = board_free,
 	.core = core,
+	.resident = resident,
 	.power_on = power_on,
 	.power_off = power_off,
 	.is_off = is_off,
