@@ -328,7 +328,8 @@ static bool describe_place(struct station_place *place, FILE *json)
 	struct side *side = place->side;
 	if (side->is_uart) {
 		fprintf(json, ",\"node\":\"/dev/%s\"", place->name);
-		return side->is_shown;
+		/* The tty is there in any case. */
+		return side->is_shown && !place->board->operations->is_off(place->board);
 	}
 	fprintf(json, ",\"syspath\":\"%s\",\"id_path\":\"%s%s\",\"bus\":%u,\"device\":%u",
 		side->syspath, UDEV_RECORD_ID_PATH, place->name, UDEV_RECORD_BUS,

@@ -438,7 +438,7 @@ static bool describe_place(struct station_place *place, FILE *json)
 	struct side *side = place->side;
 	if (side->is_uart) {
 		fprintf(json, ",\"node\":\"%s\"", side->node);
-		return true;
+		return !place->board->operations->is_off(place->board);
 	}
 	char syspath[96], interface[128];
 	unsigned bus = bus_number();
