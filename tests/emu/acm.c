@@ -107,6 +107,8 @@ static void on_requested(struct urb *urb)
 {
 	struct acm *acm = urb->context;
 	acm->requests--;
+	if (urb->setup[1] == SET_CONTROL_LINE_STATE)
+		acm->dtr_status = urb->status;
 	free(urb);
 }
 

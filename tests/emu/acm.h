@@ -23,6 +23,7 @@ struct acm {
 	bool open;
 	struct acm_urb reads[ACM_READS], writes[ACM_WRITES];
 	unsigned requests; /* under way */
+	int dtr_status; /* of the last request about it that has ended */
 	void (*on_bytes)(void *context, const uint8_t *bytes, size_t count);
 	void *context;
 };
@@ -38,7 +39,7 @@ bool acm_is_busy(const struct acm *acm);
 
 /* How many of the bytes were taken; -ENODEV. */
 int acm_write(struct acm *acm, const uint8_t *bytes, size_t count);
-/* What becomes of them is nobody's business, as in Linux. -ENODEV. */
+/* -ENODEV. What becomes of a rate is nobody's business, as in Linux. */
 int acm_set_rate(struct acm *acm, uint32_t baud);
 int acm_set_dtr(struct acm *acm, bool dtr);
 /* Requests that never end are given up. */

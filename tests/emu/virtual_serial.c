@@ -74,11 +74,14 @@ static int set_rate(struct serial *serial, unsigned baud)
 	return error;
 }
 
+/* A board that takes it for the order to leave does not answer it. */
 static int set_dtr(struct serial *serial, bool dtr)
 {
-	int error = serial->board->node ? 0 : acm_set_dtr(&serial->acm, dtr);
+	if (serial->board->node)
+		return 0;
+	int error = acm_set_dtr(&serial->acm, dtr);
 	settle(serial);
-	return error;
+	return error < 0 ? error : serial->acm.dtr_status ? -EIO : 0;
 }
 
 /* --- opening ----------------------------------------------------------------------------- */

@@ -37,8 +37,7 @@ static void expect_mode(struct kt *kt, enum stm32_mode mode)
 static void touch(struct kt *kt)
 {
 	assert_int_equal(kt_open(kt), 0);
-	int error = serial_set_line(kt->serial, 1200, false);
-	assert_true(error == 0 || error == -ENODEV);
+	assert_int_equal(serial_set_line(kt->serial, 1200, false), -EIO);
 	assert_int_equal(serial_pause(kt->serial, 1000), -ENODEV);
 	kt_close(kt);
 }
@@ -177,7 +176,7 @@ static void test_either_order_is_a_touch(void **state)
 	kt_plug_image(&the_kt, state, &options);
 	assert_int_equal(kt_open(&the_kt), 0);
 	assert_int_equal(serial_set_line(the_kt.serial, UART_BAUD, false), 0);
-	assert_int_equal(serial_set_line(the_kt.serial, 1200, true), 0);
+	assert_int_equal(serial_set_line(the_kt.serial, 1200, true), -EIO);
 	assert_int_equal(serial_pause(the_kt.serial, 500), -ENODEV);
 	kt_close(&the_kt);
 	expect_mode(&the_kt, STM32_KATAPULT);
@@ -200,7 +199,8 @@ static void test_a_touch_leads_into_the_rom(void **state)
 				.image = image,
 				.image_bytes = APP_BYTES });
 		assert_int_equal(kt_open(&the_kt), 0);
-		assert_int_equal(serial_set_line(the_kt.serial, 1200, false), 0);
+		assert_int_equal(serial_set_line(the_kt.serial, 1200, false),
+			cases[index].mode == STM32_DFU ? -EIO : 0);
 		kt_close(&the_kt);
 		bench_advance(the_kt.bench, NSEC_PER_SEC);
 		assert_int_equal(kt_mode(&the_kt), cases[index].mode);
