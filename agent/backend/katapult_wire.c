@@ -46,16 +46,21 @@ static bool is_answer_to(const struct katapult_answer *answer, uint8_t code)
 	       (answer->length >= 4 && read_u32(answer->payload) == code);
 }
 
+/* What was said to wake it up is answered, too. */
+static bool is_to_be_dropped(struct katapult_wire *wire, const struct katapult_answer *answer)
+{
+	if (wire->answers_to_drop == 0 || answer->code != KATAPULT_ERROR)
+		return false;
+	wire->answers_to_drop--;
+	return true;
+}
+
 static int hear_answer(struct katapult_wire *wire, uint8_t code, struct katapult_answer *ret,
 	unsigned limit_msec)
 {
-	do {
+	do
 		TRY(hear(wire, ret, limit_msec));
-		if (wire->answers_to_drop > 0 && ret->code == KATAPULT_ERROR) {
-			wire->answers_to_drop--;
-			continue;
-		}
-	} while (!is_answer_to(ret, code));
+	while (is_to_be_dropped(wire, ret) || !is_answer_to(ret, code));
 	switch (ret->code) {
 	case KATAPULT_ACK:
 		return 0;
