@@ -42,8 +42,9 @@ $(REPLAYS): $(B)/tests/fuzz/%: $(B)/tests/fuzz/%.o $(B)/tests/fuzz/replay.o $(FU
 
 EXTRA_umockdev_bench = $(call pkg_cflags,umockdev-1.0 glib-2.0)
 EXTRA_umockdev_node  = $(EXTRA_umockdev_bench)
+EXTRA_umockdev_tty   = $(EXTRA_umockdev_bench)
 
-$(B)/tests/bench-umockdev: $(B)/tests/emu/umockdev_bench.o $(B)/tests/emu/umockdev_node.o $(EMU_CORE) $(TEST_ARCHIVES)
+$(B)/tests/bench-umockdev: $(B)/tests/emu/umockdev_bench.o $(B)/tests/emu/umockdev_node.o $(B)/tests/emu/umockdev_tty.o $(EMU_CORE) $(TEST_ARCHIVES)
 	@echo "  LINK  $(@F)"
 	$(Q)$(CC) $(TEST_CFLAGS) -o $@ $^ $(ALL_LDFLAGS) $(call pkg_libs,umockdev-1.0 glib-2.0 $(TEST_LIBS) $(EMU_LIBS))
 
@@ -86,7 +87,7 @@ test-programs: all $(UNIT_TESTS) $(REPLAYS) $(BENCHES) $(B)/tests/fast_clock.so
 # The tests that include nothing above base and model: linked to these two only, so that they can be
 # built, and emulated, for any processor.
 CROSS_TESTS := $(patsubst tests/unit/%.c,$(B)/tests/cross/%,$(shell grep -LE \
-	'#include (<sys/socket.h>|"((port|backend|worker|daemon|client|emu)/|unit/(emu_talker|emu_stm32_talker|emu_rp2350_talker|history_story|store_story|picoboot_story)))' \
+	'#include (<sys/socket.h>|"((port|backend|worker|daemon|client|emu)/|unit/(emu_talker|emu_stm32_talker|emu_katapult_talker|emu_rp2350_talker|history_story|store_story|picoboot_story)))' \
 	tests/unit/test_*.c))
 CROSS_ARCHIVES := $(B)/tests/unit/make_image.o $(B)/tests/unit/make_arm.o $(B)/tests/unit/fitness_story.o $(B)/libmodel.a $(B)/libbase.a
 

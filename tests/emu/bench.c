@@ -41,6 +41,7 @@ struct bench *bench_free(struct bench *bench)
 		rp2040_free(board->rp2040);
 		stm32_free(board->stm32);
 		free(board->syspath);
+		free(board->node);
 		free(board);
 	}
 	if (the_bench == bench)
@@ -83,14 +84,15 @@ void bench_advance(struct bench *bench, uint64_t nsec)
 }
 
 static struct bench_board *add_board(
-	struct bench *bench, const char *syspath, struct device_core *core)
+	struct bench *bench, const char *syspath, const char *node, struct device_core *core)
 {
 	struct bench_board *board = calloc(1, sizeof(*board));
 	if (!board)
 		abort();
 	board->bench = bench;
-	board->syspath = strdup(syspath);
-	if (!board->syspath)
+	board->syspath = syspath ? strdup(syspath) : NULL;
+	board->node = node ? strdup(node) : NULL;
+	if (!board->syspath && !board->node)
 		abort();
 	hub_port_init(&board->port, &bench->hub, core, bench->now);
 	struct bench_board **place = &bench->boards;
@@ -103,7 +105,7 @@ static struct bench_board *add_board(
 struct bench_board *bench_plug_core(
 	struct bench *bench, const char *syspath, struct device_core *core)
 {
-	struct bench_board *board = add_board(bench, syspath, core);
+	struct bench_board *board = add_board(bench, syspath, NULL, core);
 	bench_await_present(board, APPEAR_MSEC);
 	return board;
 }
@@ -118,7 +120,7 @@ struct bench_board *bench_plug(
 	if (rp2040_new(options, &rp2040) < 0)
 		abort();
 	bench_run(bench);
-	struct bench_board *board = add_board(bench, syspath, rp2040_core(rp2040));
+	struct bench_board *board = add_board(bench, syspath, NULL, rp2040_core(rp2040));
 	board->rp2040 = rp2040;
 	rp2040_power_on(rp2040, bench->now, !options->button_released);
 	bench_await_present(board, APPEAR_MSEC);
@@ -135,10 +137,26 @@ struct bench_board *bench_plug_stm32(
 	if (stm32_new(options, &stm32) < 0)
 		abort();
 	bench_run(bench);
-	struct bench_board *board = add_board(bench, syspath, stm32_core(stm32));
+	struct bench_board *board = add_board(bench, syspath, NULL, stm32_core(stm32));
 	board->stm32 = stm32;
 	stm32_power_on(stm32, bench->now, !options->boot0_released);
 	bench_await_present(board, APPEAR_MSEC);
+	return board;
+}
+
+struct bench_board *bench_plug_uart(
+	struct bench *bench, const char *node, const struct stm32_options *options)
+{
+	struct stm32_options its = options ? *options : (struct stm32_options){ 0 };
+	struct stm32 *stm32;
+	if (!its.resident.baud)
+		its.resident.baud = UART_BAUD;
+	if (stm32_new(&its, &stm32) < 0)
+		abort();
+	bench_run(bench);
+	struct bench_board *board = add_board(bench, NULL, node, stm32_core(stm32));
+	board->stm32 = stm32;
+	stm32_power_on(stm32, bench->now, !its.boot0_released);
 	return board;
 }
 
@@ -178,7 +196,7 @@ bool bench_await_mode(struct bench_board *board, enum rp2040_mode mode, unsigned
 	bool seen;
 	do {
 		seen = rp2040_mode(board->rp2040) == mode;
-		if (mode == RP2040_BOOT || mode == RP2040_APPLICATION)
+		if (mode == RP2040_BOOT || mode == RP2040_APPLICATION || mode == RP2040_KATAPULT)
 			seen = seen && board->port.state == HUB_PORT_PRESENT;
 	} while (!seen && bench_step(board->bench, deadline));
 	return seen;
@@ -187,6 +205,7 @@ bool bench_await_mode(struct bench_board *board, enum rp2040_mode mode, unsigned
 bool bench_await_stm32(struct bench_board *board, enum stm32_mode mode, unsigned msec)
 {
 	bool on_bus = mode == STM32_DFU || mode == STM32_KATAPULT || mode == STM32_APPLICATION;
+	on_bus = on_bus && !board->node;
 	uint64_t deadline = board->bench->now + msec * NSEC_PER_MSEC;
 	bool seen;
 	do {
@@ -207,6 +226,25 @@ struct usb_address bench_address(const struct bench_board *board)
 	};
 }
 
+const struct hub_port *bench_port(const struct bench_board *board)
+{
+	return &board->port;
+}
+
+struct serial_address bench_tty(const struct bench_board *board)
+{
+	return (struct serial_address){
+		.usb_syspath = board->syspath,
+		.usb_arrival = bench_address(board).arrival,
+		.node = board->node,
+	};
+}
+
+void bench_hold_tty(struct bench_board *board, bool held)
+{
+	board->tty_held = held;
+}
+
 struct rp2040 *bench_rp2040(struct bench_board *board)
 {
 	bench_run(board->bench);
@@ -221,6 +259,13 @@ int bench_fault(struct bench_board *board, const struct rp2040_fault *fault)
 		abort();
 	bench_run(board->bench);
 	return number;
+}
+
+void bench_rp2040_reset(struct bench_board *board, bool button)
+{
+	bench_run(board->bench);
+	rp2040_reset(board->rp2040, board->bench->now, button);
+	bench_run(board->bench);
 }
 
 struct stm32 *bench_stm32(struct bench_board *board)
@@ -244,6 +289,20 @@ void bench_stm32_reset(struct bench_board *board, bool boot0)
 	bench_run(board->bench);
 	stm32_reset(board->stm32, board->bench->now, boot0);
 	bench_run(board->bench);
+}
+
+struct resident *bench_resident(struct bench_board *board)
+{
+	bench_run(board->bench);
+	return board->stm32 ? stm32_resident(board->stm32) : rp2040_resident(board->rp2040);
+}
+
+int bench_line_fault(struct bench_board *board, const struct line_fault *fault)
+{
+	int number = line_arm(&bench_resident(board)->line, fault);
+	if (number < 0)
+		abort();
+	return number;
 }
 
 bool bench_fault_fired(const struct bench_board *board, int fault)

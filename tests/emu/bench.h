@@ -1,17 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * A bench in virtual time: emulated boards behind agent/port/usb.h, linked in place of the real
- * port. There is one bench at a time, its clock moves only when somebody waits, and two runs of a
- * test are the same to the nanosecond.
+ * A bench in virtual time: emulated boards behind agent/port/usb.h and serial.h, linked in place of
+ * the real ports. There is one bench at a time, its clock moves only when somebody waits, and two
+ *runs of a test are the same to the nanosecond.
  *
  *	_cleanup_(bench_freep) struct bench *bench = bench_new();
  *	struct bench_board *board = bench_plug(bench, "/sys/devices/emu/usb1/1-1", &options);
  *	struct usb_address address = bench_address(board);
  *	… usb_open(&address, &device) …
+ *	struct serial_address tty = bench_tty(board);
+ *	… serial_open(&tty, 115200, &serial) …
  */
+#include "emu/hub_port.h"
 #include "emu/rp2040.h"
 #include "emu/stm32.h"
+#include "port/serial.h"
 #include "port/usb.h"
 
 struct bench;
@@ -30,6 +34,10 @@ struct bench_board *bench_plug(
 	struct bench *bench, const char *syspath, const struct rp2040_options *options);
 struct bench_board *bench_plug_stm32(
 	struct bench *bench, const char *syspath, const struct stm32_options *options);
+/* The same for an STM32 whose only way to the host is a UART, at the tty `node`; at
+ * `options->resident.baud`, or UART_BAUD. */
+struct bench_board *bench_plug_uart(
+	struct bench *bench, const char *node, const struct stm32_options *options);
 /* The same for a device of another make; the bench does not own it. */
 struct bench_board *bench_plug_core(
 	struct bench *bench, const char *syspath, struct device_core *core);
@@ -46,17 +54,33 @@ bool bench_await_stm32(struct bench_board *board, enum stm32_mode mode, unsigned
 /* The present arrival; arrival 0 and device 0 when there is none. */
 struct usb_address bench_address(const struct bench_board *board);
 
+/* What the host has read of it when it came. */
+const struct hub_port *bench_port(const struct bench_board *board);
+
+/* Its tty: by the present arrival on USB, or by its node. */
+struct serial_address bench_tty(const struct bench_board *board);
+/* Another program has the tty, or has it no more. */
+void bench_hold_tty(struct bench_board *board, bool held);
+
 /* The board itself, for its flash, counters, ledger and faults. */
 struct rp2040 *bench_rp2040(struct bench_board *board);
 int bench_fault(struct bench_board *board, const struct rp2040_fault *fault);
 struct stm32 *bench_stm32(struct bench_board *board);
 int bench_stm32_fault(struct bench_board *board, const struct stm32_fault *fault);
+void bench_rp2040_reset(struct bench_board *board, bool button);
 void bench_stm32_reset(struct bench_board *board, bool boot0); /* the reset button */
+/* Katapult or Klipper in the board, with their books. */
+struct resident *bench_resident(struct bench_board *board);
+/* An accident of bytes between them and the host. */
+int bench_line_fault(struct bench_board *board, const struct line_fault *fault);
 bool bench_fault_fired(const struct bench_board *board, int fault);
 
 /* What the program under test has asked of port/usb. */
 struct bench_counters {
 	uint64_t opens, controls, submits, cancels, halts_cleared, resets;
 	uint64_t devices_open, transfers_alive; /* now */
+	/* and of port/serial */
+	uint64_t ttys_opened, bytes_written, bytes_read, lines_set;
+	uint64_t ttys_open; /* now */
 };
 const struct bench_counters *bench_counters(const struct bench *bench);

@@ -11,7 +11,10 @@
 struct bench_board {
 	struct bench *bench;
 	struct bench_board *next;
-	char *syspath;
+	char *syspath; /* or NULL */
+	char *node; /* of a UART, or NULL */
+	bool tty_held; /* by somebody else */
+	bool tty_open;
 	struct rp2040 *rp2040; /* one of these, or none: a device of another make */
 	struct stm32 *stm32;
 	struct hub_port port;

@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "emu/device_core.h"
+#include "emu/resident.h"
 #include "emu/words.h"
 
 struct emulated_board;
@@ -18,6 +19,9 @@ typedef void (*emulated_board_listener)(
 struct emulated_board_operations {
 	void (*free)(struct emulated_board *board);
 	struct device_core *(*core)(struct emulated_board *board);
+
+	/* What runs in it and can be talked to; of interest to a place that is a UART. */
+	struct resident *(*resident)(struct emulated_board *board);
 
 	/* The cable. `button` is whatever makes this board stay in its boot loader. */
 	void (*power_on)(struct emulated_board *board, uint64_t now, bool button);

@@ -53,6 +53,8 @@ void board_hard_reset_endpoints(struct rp2040 *board)
 	if (board->mode == RP2040_BOOT) {
 		picoboot_reset(board);
 		storage_reset(board);
+	} else if (resident_runs(board)) {
+		cdc_reset(&board->resident.cdc);
 	} else {
 		application_reset(board);
 	}
@@ -65,9 +67,11 @@ void board_set_mode(struct rp2040 *board, enum rp2040_mode mode)
 	board->mode_due = board->watchdog_due = NEVER;
 	board->configuration = 0;
 	board->requested = board->silent = false;
+	board->double_reset = NEVER;
 	board->picoboot = (struct picoboot){ 0 };
 	storage_reset(board);
 	application_reset(board);
+	resident_enter(board);
 	if (mode == RP2040_BOOT) {
 		board->storage.volume_serial = (uint32_t)noise_next(&board->flash.noise);
 		board->flash_disturbed = false;
@@ -81,6 +85,7 @@ void board_set_mode(struct rp2040 *board, enum rp2040_mode mode)
 
 void board_leave(struct rp2040 *board, enum rp2040_mode next, uint64_t nsec)
 {
+	board->behind_katapult = false;
 	board_set_mode(board, next == RP2040_LOST ? RP2040_LOST : RP2040_AWAY);
 	if (next == RP2040_LOST)
 		return;
@@ -96,12 +101,15 @@ void board_start_boot_mode(struct rp2040 *board, unsigned disable_mask)
 
 void board_start_from_flash(struct rp2040 *board)
 {
-	unsigned msec = board->options.application_msec ? board->options.application_msec : 400;
+	unsigned msec = board->options.application_msec ? board->options.application_msec
+							: RP2040_APPLICATION_MSEC;
 	/* The ROM tries for long enough: a chip that is still busy will have finished. */
 	flash_advance(&board->flash, NEVER);
 	board->disable_mask = board->options.disable_mask == 3 ? 0 : board->options.disable_mask;
 	switch (rp2040_flash_state(board)) {
 	case RP2040_BOOTS:
+		if (resident_is_katapult(board))
+			return resident_boot(board);
 		return board_leave(board, RP2040_APPLICATION, msec * NSEC_PER_MSEC);
 	case RP2040_FALLS_BACK:
 		return board_leave(board, RP2040_BOOT, board->chip->fallback_nsec);
@@ -119,6 +127,22 @@ void rp2040_power_on(struct rp2040 *board, uint64_t now, bool button)
 		board_start_boot_mode(board, board->options.disable_mask);
 	else
 		board_start_from_flash(board);
+}
+
+void rp2040_reset(struct rp2040 *board, uint64_t now, bool button)
+{
+	if (now > board->now)
+		board->now = now;
+	if (board->mode == RP2040_OFF)
+		return;
+	bool second = resident_reset_is_second(board);
+	board->hung = board->hung_control = false;
+	flash_advance(&board->flash, NEVER);
+	if (button)
+		return board_start_boot_mode(board, board->options.disable_mask);
+	if (second)
+		return resident_boot_katapult(board);
+	board_start_from_flash(board);
 }
 
 void rp2040_power_off(struct rp2040 *board, uint64_t now)
@@ -145,7 +169,7 @@ static void on_watchdog(struct rp2040 *board)
 static uint64_t earliest(const struct rp2040 *board)
 {
 	const uint64_t dues[] = { board->mode_due, board->watchdog_due, board->return_due,
-		task_next(board), fault_next(board) };
+		task_next(board), fault_next(board), resident_due(board) };
 	uint64_t next = NEVER;
 	for (size_t index = 0; index < ELEMENTSOF(dues); index++)
 		if (dues[index] < next)
@@ -161,6 +185,7 @@ static void core_advance(struct device_core *core, uint64_t now)
 			board->now = next;
 		fault_advance(board);
 		task_advance(board);
+		resident_advance(board);
 		if (board->mode_due <= board->now)
 			board_set_mode(board, board->mode_after);
 		if (board->watchdog_due <= board->now)
@@ -185,7 +210,7 @@ static uint64_t core_next_event(const struct device_core *core)
 static bool core_is_attached(const struct device_core *core)
 {
 	enum rp2040_mode mode = const_board_of(core)->mode;
-	return mode == RP2040_BOOT || mode == RP2040_APPLICATION;
+	return mode == RP2040_BOOT || mode == RP2040_APPLICATION || mode == RP2040_KATAPULT;
 }
 
 static void core_bus_reset(struct device_core *core, uint64_t now)
@@ -228,6 +253,8 @@ static enum packet core_poll(const struct device_core *core, uint8_t endpoint)
 		return PACKET_LOST;
 	if (endpoint == 0)
 		return board->hung_control ? PACKET_NAK : PACKET_ACK;
+	if (resident_runs(board) && board->configuration)
+		return board->hung ? PACKET_NAK : cdc_poll(&board->resident.cdc, endpoint);
 	const struct endpoint *state = board_endpoint((struct rp2040 *)board, endpoint);
 	if (!state || !board->configuration)
 		return PACKET_LOST;
@@ -273,6 +300,8 @@ static enum packet core_control(struct device_core *core, uint64_t now, const ui
 		note_request(board);
 	if (board->mode == RP2040_BOOT)
 		return boot_control(board, setup, data, length);
+	if (resident_runs(board))
+		return resident_control(board, setup, data, length);
 	return application_control(board, setup, data, length);
 }
 
@@ -307,6 +336,8 @@ static enum packet core_out(struct device_core *core, uint64_t now, uint8_t endp
 	enum packet answer = before_packet(board, now, endpoint, length);
 	if (answer != PACKET_ACK)
 		return answer;
+	if (resident_runs(board))
+		return resident_out(&board->resident, board->now, endpoint, toggle, data, length);
 	struct endpoint *state = board_endpoint(board, endpoint);
 	if (state->toggle != toggle)
 		return PACKET_ACK;
@@ -338,6 +369,9 @@ static enum packet core_in(struct device_core *core, uint64_t now, uint8_t endpo
 	enum packet answer = before_packet(board, now, endpoint, about_to_send(board, endpoint));
 	if (answer != PACKET_ACK)
 		return answer;
+	if (resident_runs(board))
+		return resident_in(
+			&board->resident, board->now, endpoint, data, ret_length, ret_toggle);
 	struct endpoint *state = board_endpoint(board, endpoint);
 	*ret_toggle = state->toggle;
 	state->toggle = !state->toggle;
@@ -375,6 +409,7 @@ struct rp2040 *rp2040_free(struct rp2040 *board)
 	for (size_t index = 0; index < ELEMENTSOF(board->strings); index++)
 		free(board->strings[index]);
 	free(board->boot_configuration);
+	resident_done(&board->resident);
 	flash_done(&board->flash);
 	free(board->sram);
 	free(board->xip_sram);
@@ -427,7 +462,7 @@ int rp2040_new(const struct rp2040_options *options, struct rp2040 **ret)
 	board->chip = options->chip == RP2040_CHIP_RP2350 ? &chip_rp2350 : &chip_rp2040;
 	if (!board->options.rom_revision)
 		board->options.rom_revision = board->chip->default_revision;
-	board->mode_due = board->watchdog_due = board->return_due = NEVER;
+	board->mode_due = board->watchdog_due = board->return_due = board->double_reset = NEVER;
 	board->sram = malloc(board->chip->sram_bytes);
 	board->xip_sram = calloc(1, RP2040_XIP_SRAM_BYTES);
 	board->rom = malloc(board->chip->rom_bytes);
@@ -437,6 +472,9 @@ int rp2040_new(const struct rp2040_options *options, struct rp2040 **ret)
 	if (error < 0)
 		return error;
 	error = copy_strings(board, options);
+	if (error < 0)
+		return error;
+	error = resident_set_up(board);
 	if (error < 0)
 		return error;
 	fill_rom(board);

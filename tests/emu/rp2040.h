@@ -8,6 +8,7 @@
  */
 #include "base/cleanup.h"
 #include "emu/device_core.h"
+#include "emu/resident.h"
 
 #define RP2040_FLASH_BASE   0x10000000u
 #define RP2040_SECTOR_BYTES 4096u
@@ -19,6 +20,7 @@ enum rp2040_mode {
 	RP2040_BOOT, /* the boot ROM: 2e8a:0003, 2e8a:000f */
 	RP2040_APPLICATION, /* 2e8a:000a, 2e8a:0009 */
 	RP2040_LOST, /* runs something that has no USB, or has crashed */
+	RP2040_KATAPULT, /* 1d50:6177, from flash */
 };
 
 /* What the flash chip would do at the next reset without a button. */
@@ -68,6 +70,8 @@ struct rp2040_options {
 	const uint8_t *boot_configuration; /* hostile bytes instead of the ROM's */
 	size_t boot_configuration_bytes;
 	unsigned application_msec; /* reset to pull-up of the application, default 400 */
+	bool klipper; /* the application is Klipper (1d50:614e), not one of the SDK */
+	struct resident_options resident; /* Katapult, and that Klipper; on USB only */
 };
 
 struct rp2040_counters {
@@ -93,6 +97,7 @@ struct rp2040_ledger {
 	uint64_t erase_nsec, program_nsec, read_nsec; /* the chip, SPI transfers included */
 	uint64_t rom_nsec; /* the ROM's own overhead */
 	uint64_t wire_nsec; /* packets, control transfers not counted */
+	uint64_t turn_nsec; /* Katapult between a command and what it does about it */
 	uint64_t union_nsec;
 	uint64_t busy_until;
 };
@@ -128,6 +133,10 @@ enum rp2040_fault_kind {
 	RP2040_FAULT_LATE, /* bulk endpoints answer `msec` later */
 	RP2040_FAULT_DIE, /* attached, but never answers again */
 	RP2040_FAULT_RESTART, /* the application asks for boot mode (as by a touch) */
+	/* of Katapult */
+	RP2040_FAULT_ANSWER, /* the next command is not served but answered with code `value`; so
+			       are `byte` more */
+	RP2040_FAULT_MUTE, /* the next answer is lost */
 };
 
 enum rp2040_trigger {
@@ -163,6 +172,8 @@ void rp2040_listen(struct rp2040 *board, rp2040_listener listener, void *context
 
 /* The cable. With `button` held the board starts in boot mode, else from flash. */
 void rp2040_power_on(struct rp2040 *board, uint64_t now, bool button);
+/* The reset button, with BOOTSEL held or not. */
+void rp2040_reset(struct rp2040 *board, uint64_t now, bool button);
 void rp2040_power_off(struct rp2040 *board, uint64_t now);
 
 /* Returns a number by which rp2040_fault_fired() knows the fault, -ENOSPC when there are too many.
@@ -180,6 +191,8 @@ const char *rp2040_boot_name(enum rp2040_boot boot);
 /* The memory array itself, as a programmer clipped to the chip would see it. */
 uint8_t *rp2040_flash(struct rp2040 *board, size_t *ret_bytes);
 const uint32_t *rp2040_erase_counts(const struct rp2040 *board, size_t *ret_sectors);
+/* What runs from flash and can be talked to: Katapult, Klipper, and their books. */
+struct resident *rp2040_resident(struct rp2040 *board);
 const struct rp2040_counters *rp2040_counters(const struct rp2040 *board);
 const struct rp2040_ledger *rp2040_ledger(const struct rp2040 *board);
 void rp2040_reset_counters(struct rp2040 *board);

@@ -6,6 +6,7 @@
 
 #include "emu/emulated_board.h"
 #include "emu/picoboot_words.h"
+#include "emu/resident_words.h"
 #include "emu/rp2040_options.h"
 
 struct rp2040_board {
@@ -21,7 +22,8 @@ static struct rp2040 *rp2040_of(const struct emulated_board *board)
 static void on_event(void *context, const struct rp2040_event *event)
 {
 	static const char *const modes[] = { "left the bus: off", "left the bus: away",
-		"rebooted to boot mode", "rebooted to application", "left the bus: lost" };
+		"rebooted to boot mode", "rebooted to application", "left the bus: lost",
+		"rebooted to katapult" };
 	char text[64] = "first-usb-request";
 	if (event->kind == RP2040_EVENT_MODE)
 		snprintf(text, sizeof(text), "%s", modes[event->value]);
@@ -47,6 +49,11 @@ static void board_free(struct emulated_board *board)
 static struct device_core *board_core(struct emulated_board *board)
 {
 	return rp2040_core(rp2040_of(board));
+}
+
+static struct resident *resident(struct emulated_board *board)
+{
+	return rp2040_resident(rp2040_of(board));
 }
 
 static void power_on(struct emulated_board *board, uint64_t now, bool button)
@@ -101,6 +108,7 @@ static void write_counters(const struct emulated_board *board, FILE *json)
 		(unsigned long long)ledger->union_nsec,
 		(unsigned long long)(ledger->erase_nsec + ledger->program_nsec + ledger->read_nsec),
 		(unsigned long long)ledger->wire_nsec);
+	resident_words_count(rp2040_resident(rp2040_of(board)), json);
 }
 
 static void reset_counters(struct emulated_board *board)
@@ -120,14 +128,19 @@ static bool condition_holds(const struct emulated_board *board, const char *cond
 		return counters->pages_programmed >= wanted;
 	if (!strncmp(condition, "sectors=", 8))
 		return counters->sectors_erased >= wanted;
-	return !strncmp(condition, "commands=", 9) && counters->commands >= wanted;
+	if (!strncmp(condition, "commands=", 9))
+		return counters->commands >= wanted;
+	return resident_words_hold(rp2040_resident(rp2040_of(board)), condition);
 }
 
 static int arm(struct emulated_board *board, uint64_t now, const struct words *words, size_t first,
 	const char **ret_wrong)
 {
 	struct rp2040_fault fault = { 0 };
-	int error = rp2040_options_parse_fault(words, first, &fault, ret_wrong);
+	int error = resident_words_arm(rp2040_resident(rp2040_of(board)), words, first, ret_wrong);
+	if (error != -ENOENT)
+		return error;
+	error = rp2040_options_parse_fault(words, first, &fault, ret_wrong);
 	if (error < 0)
 		return error;
 	*ret_wrong = NULL;
@@ -141,7 +154,8 @@ static bool fault_exists(const struct emulated_board *board, int fault)
 
 static bool fault_fired(const struct emulated_board *board, int fault)
 {
-	return rp2040_fault_fired(rp2040_of(board), fault);
+	return rp2040_fault_fired(rp2040_of(board), fault) ||
+	       resident_words_fired(rp2040_resident(rp2040_of(board)), fault);
 }
 
 static void disarm_all(struct emulated_board *board)
@@ -152,6 +166,7 @@ static void disarm_all(struct emulated_board *board)
 static const struct emulated_board_operations operations = {
 	.free = board_free,
 	.core = board_core,
+	.resident = resident,
 	.power_on = power_on,
 	.power_off = power_off,
 	.is_off = is_off,

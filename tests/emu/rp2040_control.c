@@ -92,6 +92,10 @@ static const char *boot_string(const struct rp2040 *board, unsigned index, char 
 
 static const char *application_string(const struct rp2040 *board, unsigned index, char hex[17])
 {
+	if (resident_runs(board)) {
+		const char *text = resident_string(board, index);
+		return text ? text : id_string(board, hex);
+	}
 	switch (index) {
 	case 1:
 		return board->strings[0] ? board->strings[0] : "Raspberry Pi";
@@ -137,8 +141,12 @@ static enum packet descriptor(
 	uint8_t bytes[RP2040_CONFIGURATION_BYTES];
 	size_t size = 0;
 	size_t asked = (size_t)setup[6] | (size_t)setup[7] << 8;
-	bool boot = board->mode == RP2040_BOOT;
-	if (setup[3] == 1 && setup[2] == 0) {
+	bool boot = board->mode == RP2040_BOOT, resident = resident_runs(board);
+	if (setup[3] == 1 && setup[2] == 0 && resident) {
+		size = resident_device(board, bytes);
+	} else if (setup[3] == 2 && setup[2] == 0 && resident) {
+		size = cdc_configuration(&board->resident.cdc, bytes);
+	} else if (setup[3] == 1 && setup[2] == 0) {
 		size = boot ? boot_device_descriptor(board, bytes)
 			    : application_device_descriptor(board, bytes);
 	} else if (setup[3] == 2 && setup[2] == 0) {
@@ -191,6 +199,8 @@ static enum packet set_configuration(struct rp2040 *board, uint8_t value)
 		return PACKET_STALL;
 	board_hard_reset_endpoints(board);
 	board->configuration = value;
+	if (resident_runs(board))
+		resident_configure(&board->resident, board->now, value);
 	return PACKET_ACK;
 }
 

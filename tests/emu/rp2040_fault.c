@@ -67,6 +67,13 @@ static void strike(struct rp2040 *board, struct armed_fault *armed)
 	case RP2040_FAULT_LOST_ERASE:
 	case RP2040_FAULT_LOST_PROGRAM:
 		return strike_chip(board, fault);
+	case RP2040_FAULT_ANSWER:
+		board->resident.katapult.answer_next = fault->value;
+		board->resident.katapult.answer_times = 1u + fault->byte;
+		return;
+	case RP2040_FAULT_MUTE:
+		board->resident.katapult.mute_next = true;
+		return;
 	}
 }
 
@@ -156,4 +163,7 @@ void rp2040_disarm_all(struct rp2040 *board)
 	board->fault_count = 0;
 	board->hung = board->hung_control = false;
 	board->late_until = 0;
+	board->resident.katapult.answer_times = 0;
+	board->resident.katapult.mute_next = false;
+	line_disarm_all(&board->resident.line);
 }

@@ -62,6 +62,7 @@ const char *rp2040_mode_name(enum rp2040_mode mode)
 		[RP2040_BOOT] = "boot",
 		[RP2040_APPLICATION] = "application",
 		[RP2040_LOST] = "lost",
+		[RP2040_KATAPULT] = "katapult",
 	};
 	return names[mode];
 }
@@ -88,6 +89,11 @@ const uint32_t *rp2040_erase_counts(const struct rp2040 *board, size_t *ret_sect
 	return board->flash.erase_counts;
 }
 
+struct resident *rp2040_resident(struct rp2040 *board)
+{
+	return &board->resident;
+}
+
 const struct rp2040_counters *rp2040_counters(const struct rp2040 *board)
 {
 	return &board->counters;
@@ -103,5 +109,6 @@ void rp2040_reset_counters(struct rp2040 *board)
 	size_t sectors = board->flash.size / RP2040_SECTOR_BYTES;
 	board->counters = (struct rp2040_counters){ 0 };
 	board->ledger = (struct rp2040_ledger){ .busy_until = board->ledger.busy_until };
+	resident_reset_counters(&board->resident);
 	memset(board->flash.erase_counts, 0, sectors * sizeof(uint32_t));
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "emu/resident_words.h"
 #include "emu/rp2040_options.h"
 
 static const char *const fault_names[] = {
@@ -20,6 +21,8 @@ static const char *const fault_names[] = {
 	[RP2040_FAULT_LATE] = "late",
 	[RP2040_FAULT_DIE] = "die",
 	[RP2040_FAULT_RESTART] = "restart",
+	[RP2040_FAULT_ANSWER] = "answer",
+	[RP2040_FAULT_MUTE] = "mute",
 };
 
 static const char *const trigger_names[] = {
@@ -106,6 +109,8 @@ static bool set_number(struct rp2040_options *options, const char *key, uint64_t
 		options->slowness = (unsigned)value;
 	else if (!strcmp(key, "partitions"))
 		options->partitions = value;
+	else if (!strcmp(key, "klipper"))
+		options->klipper = value;
 	else if (!strcmp(key, "hang_stays"))
 		options->hang_stays = value;
 	else if (!strcmp(key, "stray_ack"))
@@ -125,6 +130,9 @@ static bool set_option(
 	struct rp2040_options *options, const char *key, char *value, uint8_t **image)
 {
 	uint64_t parsed;
+	int found = resident_words_set(&options->resident, key, value);
+	if (found)
+		return found > 0;
 	if (set_text(options, key, value))
 		return true;
 	if (!strcmp(key, "id"))

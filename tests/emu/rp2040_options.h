@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * What a test may say about an RP2040 or RP2350 and its faults, in words. -EINVAL and the word in
+ * What a test may say about an RP2040 or RP2350 and its faults, in words; see resident_words.h,
+ * too. -EINVAL and the word in
  * `*ret_wrong` when it says anything else.
  */
 #include "emu/rp2040.h"

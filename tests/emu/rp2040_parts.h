@@ -13,6 +13,7 @@
 #define RP2040_STUCK_BITS          16
 #define RP2040_STRING_CHARS        126
 #define RP2040_CONFIGURATION_BYTES 512
+#define RP2040_APPLICATION_MSEC    400
 
 /* The chip: Winbond W25Q16JV, typical values; SPI at 8 Mbit/s carries a byte in a microsecond. */
 #define SPI_BYTE_NSEC         NSEC_PER_USEC
@@ -248,6 +249,9 @@ struct rp2040 {
 	struct picoboot picoboot;
 	struct storage storage;
 	struct application application;
+	struct resident resident;
+	bool behind_katapult; /* the application */
+	uint64_t double_reset; /* when Katapult began to wait for another reset */
 	uint8_t *sram, *xip_sram, *rom;
 	uint32_t boot_random[4]; /* RP2350, of this stay in boot mode */
 	struct armed_fault faults[RP2040_FAULTS];
@@ -304,6 +308,21 @@ static inline void put_le32(uint8_t *bytes, uint32_t value)
 	for (int index = 0; index < 4; index++)
 		bytes[index] = (uint8_t)(value >> 8 * index);
 }
+
+/* rp2040_resident.c */
+int resident_set_up(struct rp2040 *board) _must_check_;
+bool resident_is_katapult(const struct rp2040 *board);
+void resident_boot(struct rp2040 *board); /* flash starts a Katapult */
+void resident_boot_katapult(struct rp2040 *board); /* which stays */
+bool resident_reset_is_second(const struct rp2040 *board);
+void resident_enter(struct rp2040 *board); /* the mode that has just begun */
+bool resident_runs(const struct rp2040 *board);
+uint64_t resident_due(const struct rp2040 *board);
+void resident_advance(struct rp2040 *board);
+size_t resident_device(const struct rp2040 *board, uint8_t *bytes);
+const char *resident_string(const struct rp2040 *board, unsigned index);
+enum packet resident_control(
+	struct rp2040 *board, const uint8_t setup[8], uint8_t *data, size_t *length);
 
 /* rp2040_fault.c */
 void fault_note(struct rp2040 *board, enum rp2040_trigger trigger, uint32_t what);

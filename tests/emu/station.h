@@ -4,6 +4,9 @@
  * A bench in real time: boards at named places, a loop, a lock for transports that have threads of
  * their own, and the line protocol (station_protocol.c) by which a test moves cables.
  *
+ * A PLACE is a port, or a tty ("ttyAMA0") for a board with baud=N; where there is no testbed the
+ * answers tell by "node" which pty stands for it.
+ *
  *	plug PLACE [kind=MAKE] [key=value…]     replug PLACE [button=0]     unplug PLACE
  *	fault PLACE KIND [key=value…]     heal PLACE     orphan PLACE
  *	state PLACE     list     dump PLACE FILE     load PLACE FILE

@@ -52,8 +52,9 @@ void stm32_set_mode(struct stm32 *board, enum stm32_mode mode)
 	board->mode_due = NEVER;
 	board->configuration = 0;
 	board->requested = board->reset_wanted = false;
+	board->double_reset = NEVER;
 	stm32_dfu_start(board);
-	stm32_application_reset(board);
+	stm32_application_start(board);
 	stm32_event(board, STM32_EVENT_MODE, mode);
 }
 
@@ -85,9 +86,12 @@ void stm32_reset(struct stm32 *board, uint64_t now, bool boot0)
 		board->now = now;
 	if (board->mode == STM32_OFF)
 		return;
+	bool second = stm32_boot_is_second(board);
 	board->hung = false;
 	board->boot0 = boot0;
 	stm32_flash_advance(board, NEVER);
+	if (second)
+		return stm32_boot_katapult(board);
 	stm32_boot_start(board);
 }
 
@@ -96,7 +100,7 @@ void stm32_reset(struct stm32 *board, uint64_t now, bool boot0)
 static uint64_t earliest(const struct stm32 *board)
 {
 	const uint64_t dues[] = { board->mode_due, board->return_due, stm32_dfu_next(board),
-		stm32_fault_next(board) };
+		stm32_fault_next(board), stm32_application_next(board) };
 	uint64_t next = NEVER;
 	for (size_t index = 0; index < ELEMENTSOF(dues); index++)
 		if (dues[index] < next)
@@ -112,6 +116,7 @@ static void core_advance(struct device_core *core, uint64_t now)
 			board->now = next;
 		stm32_fault_advance(board);
 		stm32_dfu_advance(board);
+		stm32_application_advance(board);
 		if (board->mode_due <= board->now)
 			stm32_set_mode(board, board->mode_after);
 		if (board->return_due <= board->now)
@@ -130,7 +135,8 @@ static uint64_t core_next_event(const struct device_core *core)
 static bool core_is_attached(const struct device_core *core)
 {
 	enum stm32_mode mode = const_board_of(core)->mode;
-	return mode == STM32_DFU || mode == STM32_KATAPULT || mode == STM32_APPLICATION;
+	bool on_bus = mode == STM32_DFU || mode == STM32_KATAPULT || mode == STM32_APPLICATION;
+	return on_bus && !const_board_of(core)->resident.on_uart;
 }
 
 /* A loader that has been in use may take a reset for the order to start what was written. */
@@ -144,7 +150,7 @@ static void core_bus_reset(struct device_core *core, uint64_t now)
 	bool was_used = board->configuration;
 	board->configuration = 0;
 	if (board->mode != STM32_DFU)
-		return stm32_application_reset(board);
+		return cdc_reset(&board->resident.cdc);
 	if (board->dfu.working) {
 		board->reset_wanted = true;
 		return;
@@ -168,7 +174,7 @@ static enum packet core_poll(const struct device_core *core, uint8_t endpoint)
 		return stm32_dfu_is_blocked(board) ? PACKET_NAK : PACKET_ACK;
 	if (board->mode == STM32_DFU || !board->configuration)
 		return PACKET_LOST;
-	return endpoint & ENDPOINT_TOWARDS_US ? PACKET_NAK : PACKET_ACK;
+	return cdc_poll(&board->resident.cdc, endpoint);
 }
 
 static void account_wire(struct stm32 *board, const uint8_t setup[8], size_t length)
@@ -200,21 +206,34 @@ static enum packet core_control(struct device_core *core, uint64_t now, const ui
 	return answer;
 }
 
-/* The serial port of an application swallows everything. */
+static void account_packet(struct stm32 *board)
+{
+	uint64_t start = board->now > PACKET_NSEC ? board->now - PACKET_NSEC : 0;
+	stm32_busy(board, &board->ledger.wire_nsec, start, PACKET_NSEC);
+}
+
 static enum packet core_out(struct device_core *core, uint64_t now, uint8_t endpoint, bool toggle,
 	const uint8_t *data, size_t length)
 {
-	(void)toggle, (void)data, (void)length;
+	struct stm32 *board = board_of(core);
 	core_advance(core, now);
-	return core_poll(core, endpoint);
+	enum packet answer = core_poll(core, endpoint);
+	if (answer != PACKET_ACK)
+		return answer;
+	account_packet(board);
+	return resident_out(&board->resident, board->now, endpoint, toggle, data, length);
 }
 
 static enum packet core_in(struct device_core *core, uint64_t now, uint8_t endpoint, uint8_t *data,
 	size_t *ret_length, bool *ret_toggle)
 {
-	(void)data, (void)ret_length, (void)ret_toggle;
+	struct stm32 *board = board_of(core);
 	core_advance(core, now);
-	return core_poll(core, endpoint);
+	enum packet answer = core_poll(core, endpoint);
+	if (answer != PACKET_ACK)
+		return answer;
+	account_packet(board);
+	return resident_in(&board->resident, board->now, endpoint, data, ret_length, ret_toggle);
 }
 
 static const struct device_operations operations = {
@@ -292,6 +311,12 @@ void stm32_reset_counters(struct stm32 *board)
 	board->ledger = (struct stm32_ledger){ .busy_until = board->ledger.busy_until };
 	memset(flash->erase_counts, 0, flash->sector_count * sizeof(*flash->erase_counts));
 	flash->erased_count = 0;
+	resident_reset_counters(&board->resident);
+}
+
+struct resident *stm32_resident(struct stm32 *board)
+{
+	return &board->resident;
 }
 
 uint8_t stm32_dfu_state(const struct stm32 *board)

@@ -8,6 +8,7 @@
  */
 #include "base/cleanup.h"
 #include "emu/device_core.h"
+#include "emu/resident.h"
 
 #define STM32_FLASH_BASE      0x08000000u
 #define STM32_UNIQUE_ID_BYTES 12
@@ -33,6 +34,8 @@ enum stm32_chip {
 	STM32_H743,
 	STM32_SMOOTHIE, /* an LPC1769 with Smoothieboard's loader, 1d50:6015, flash at 0 */
 	STM32_MAPLE, /* an F103 with stm32duino's loader, 1eaf:0003, 128 KiB */
+	STM32_F103, /* the same chip without; its ROM has no USB */
+	STM32_LPC1769, /* with a Katapult, where a Smoothieboard has its loader */
 	STM32_CHIPS,
 };
 
@@ -169,6 +172,7 @@ struct stm32_options {
 	bool boot0_released; /* plugged in without BOOT0 */
 	bool boot0_ignored; /* G0 as it leaves the factory: the pin is never looked at */
 	uint32_t katapult_offset; /* of the application that a Katapult starts, 0: the usual one */
+	struct resident_options resident; /* Katapult and Klipper, when they run */
 	bool application_is_silent; /* CAN only */
 	bool application_crashes; /* also one whose vectors look well */
 	enum stm32_touch touch;
@@ -221,7 +225,9 @@ struct stm32_counters {
 /* Where the time went. `union_nsec` counts a nanosecond once, however many were busy in it. */
 struct stm32_ledger {
 	uint64_t erase_nsec, program_nsec;
-	uint64_t wire_nsec; /* control transfers */
+	uint64_t
+		wire_nsec; /* control transfers of DFU, packets of a serial port, bytes of a UART */
+	uint64_t turn_nsec; /* Katapult between a command and what it does about it */
 	uint64_t union_nsec;
 	uint64_t busy_until;
 };
@@ -259,6 +265,10 @@ enum stm32_fault_kind {
 	STM32_FAULT_ERROR_STATUS, /* the next operation does nothing and ends with status `value` */
 	STM32_FAULT_HANG, /* NAK for ever */
 	STM32_FAULT_DIE, /* attached, but never answers again */
+	/* of Katapult */
+	STM32_FAULT_ANSWER, /* the next command is not served but answered with code `value`; so
+			       are `byte` more */
+	STM32_FAULT_MUTE, /* the next answer is lost */
 };
 
 enum stm32_trigger {
@@ -271,6 +281,9 @@ enum stm32_trigger {
 	STM32_AT_PROGRAM, /* the same for a block */
 	STM32_AT_BYTE, /* in the data stage that carries byte `nth` (from 0) of DNLOAD and UPLOAD */
 	STM32_AT_TIME, /* `nth` nanoseconds after arming */
+	/* of Katapult, before it is served */
+	STM32_AT_COMMAND, /* the nth one, of code `address` when that is not 0 */
+	STM32_AT_BLOCK, /* the nth SEND_BLOCK, to `address` when that is not 0 */
 };
 
 struct stm32_fault {
@@ -328,6 +341,9 @@ const uint32_t *stm32_erased(const struct stm32 *board, size_t *ret_count);
 const struct stm32_counters *stm32_counters(const struct stm32 *board);
 const struct stm32_ledger *stm32_ledger(const struct stm32 *board);
 void stm32_reset_counters(struct stm32 *board);
+
+/* What runs and can be talked to: Katapult, Klipper, and their books. */
+struct resident *stm32_resident(struct stm32 *board);
 
 /* Of the boot loader: bState and bStatus, and the address pointer. */
 uint8_t stm32_dfu_state(const struct stm32 *board);

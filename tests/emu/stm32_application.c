@@ -1,122 +1,248 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What is in flash, as far as USB sees it: Klipper or a Katapult, each a serial port. Klipper can
- * be asked for its boot loader.
+ * What is in flash, as far as anybody can talk to it: Klipper or a Katapult, each a serial port,
+ * and what they do with the chip.
  */
 #include <stdio.h>
 #include <string.h>
 
 #include "emu/stm32_parts.h"
 
-#define SET_LINE_CODING        0x20
-#define GET_LINE_CODING        0x21
-#define SET_CONTROL_LINE_STATE 0x22
-#define TOUCH_BAUD             1200
+#define KLIPPER_VENDOR   0x1d50
+#define KLIPPER_PRODUCT  0x614e
+#define KATAPULT_PRODUCT 0x6177
 
-static const uint8_t configuration[] = {
-	/* clang-format off */
-	9, 2, 67, 0, 2, 1, 0, 0xc0, 50,
-	9, 4, 0, 0, 1, 2, 2, 1, 0,
-	5, 0x24, 0, 0x10, 0x01,
-	5, 0x24, 1, 0, 1,
-	4, 0x24, 2, 6,
-	5, 0x24, 6, 0, 1,
-	7, 5, 0x81, 3, 8, 0, 255,
-	9, 4, 1, 0, 2, 10, 0, 0, 0,
-	7, 5, 0x02, 2, 64, 0, 0,
-	7, 5, 0x83, 2, 64, 0, 0,
-	/* clang-format on */
+static const struct cdc_shape shape_usbfs = {
+	.in = 1, .out = 2, .notify = 3, .withholds_first = true
 };
-_Static_assert(sizeof(configuration) == 67, "wTotalLength");
 
-void stm32_application_reset(struct stm32 *board)
-{
-	static const uint8_t line_coding[7] = { 0x00, 0xc2, 0x01, 0x00, 0, 0, 8 };
-	memcpy(board->line_coding, line_coding, sizeof(line_coding));
-	board->dtr = false;
-}
+/* --- descriptors ------------------------------------------------------------------------- */
 
 size_t stm32_application_device(const struct stm32 *board, uint8_t *bytes)
 {
-	static const uint8_t device[18] = { 18, 1, 0x00, 0x02, 2, 0, 0, 64, 0x50, 0x1d, 0x4e, 0x61,
-		0x00, 0x01, 1, 2, 3, 1 };
 	const struct stm32_options *options = &board->options;
-	memcpy(bytes, device, sizeof(device));
-	if (board->mode == STM32_KATAPULT) {
-		bytes[10] = 0x77;
-		return sizeof(device);
-	}
-	if (options->application_vendor) {
-		bytes[8] = (uint8_t)options->application_vendor;
-		bytes[9] = (uint8_t)(options->application_vendor >> 8);
-	}
-	if (options->application_product) {
-		bytes[10] = (uint8_t)options->application_product;
-		bytes[11] = (uint8_t)(options->application_product >> 8);
-	}
-	return sizeof(device);
+	if (board->mode == STM32_KATAPULT)
+		return cdc_device(KLIPPER_VENDOR, KATAPULT_PRODUCT, bytes);
+	return cdc_device(
+		options->application_vendor ? options->application_vendor : KLIPPER_VENDOR,
+		options->application_product ? options->application_product : KLIPPER_PRODUCT,
+		bytes);
 }
 
 size_t stm32_application_configuration(const struct stm32 *board, uint8_t *bytes)
 {
-	(void)board;
-	memcpy(bytes, configuration, sizeof(configuration));
-	return sizeof(configuration);
+	return cdc_configuration(&board->resident.cdc, bytes);
 }
 
-static const char *id_string(const struct stm32 *board, char hex[2 * STM32_UNIQUE_ID_BYTES + 1])
+static const char *katapult_string(const struct stm32 *board, unsigned index)
 {
-	for (int byte = 0; byte < STM32_UNIQUE_ID_BYTES; byte++)
-		snprintf(hex + 2 * byte, 3, "%02X", board->options.unique_id[byte]);
-	return hex;
+	const struct kata_options *options = &board->resident.options.katapult;
+	if (index == 1)
+		return options->manufacturer ? options->manufacturer : "katapult";
+	if (index == 2)
+		return options->mcu;
+	return index == 3 ? options->serial : NULL;
 }
 
-const char *stm32_application_string(const struct stm32 *board, unsigned index, char hex[25])
+const char *stm32_application_string(const struct stm32 *board, unsigned index, char *hex)
 {
+	const struct kata_kind *kind = &board->resident.katapult.kind;
 	bool katapult = board->mode == STM32_KATAPULT;
-	if (!katapult && index >= 1 && index <= 3 && board->strings[index - 1])
-		return board->strings[index - 1];
+	const char *other = katapult                   ? katapult_string(board, index)
+			    : index >= 1 && index <= 3 ? board->strings[index - 1]
+						       : NULL;
+	if (other)
+		return other;
 	switch (index) {
 	case 1:
-		return katapult ? "katapult" : "Klipper";
+		return "Klipper";
 	case 2:
 		return board->kind->mcu;
 	case 3:
-		return id_string(board, hex);
+		for (size_t byte = 0; byte < kind->chip_id_bytes; byte++)
+			snprintf(hex + 2 * byte, 3, "%02X", kind->chip_id[byte]);
+		return hex;
 	}
 	return NULL;
 }
 
-/* The chip resets inside the request: nobody answers it. */
-static enum packet touch(struct stm32 *board)
+/* --- what a program does with its chip --------------------------------------------------- */
+
+static bool program_unit(void *context, uint32_t address, uint32_t *ret_start, uint32_t *ret_bytes)
 {
-	bool asked = get_le32(board->line_coding) == TOUCH_BAUD && !board->dtr;
-	if (!asked || board->mode != STM32_APPLICATION ||
-		board->options.touch != STM32_TOUCH_KLIPPER)
-		return PACKET_ACK;
-	stm32_boot_bootloader(board);
-	return PACKET_LOST;
+	struct stm32_range unit;
+	if (!stm32_sector(context, address, &unit))
+		return false;
+	*ret_start = unit.address;
+	*ret_bytes = unit.bytes;
+	return true;
 }
+
+static uint64_t begun(struct stm32 *board)
+{
+	board->flash.by_words = false;
+	return board->flash.job == FLASH_REST ? board->now : board->flash.end;
+}
+
+/* The ROM supposes the lowest voltage, a program knows better. */
+static bool writes_words(const struct stm32 *board)
+{
+	return board->kind->cells->rule == PROGRAM_ANDS && !board->kind->is_lpc;
+}
+
+static uint64_t program_erase(void *context, uint32_t address)
+{
+	struct stm32 *board = context;
+	if (!stm32_flash_holds(board, address, 1))
+		return 0;
+	board->error_next = 0;
+	board->counters.erases++;
+	board->flash.by_words = writes_words(board);
+	stm32_flash_erase(board, address);
+	return begun(board);
+}
+
+static uint64_t program_program(
+	void *context, uint32_t address, const uint8_t *bytes, size_t length)
+{
+	struct stm32 *board = context;
+	if (!stm32_flash_holds(board, address, length))
+		return 0;
+	board->error_next = 0;
+	board->counters.programs++;
+	board->flash.by_words = writes_words(board);
+	stm32_flash_program(board, address, bytes, length);
+	return begun(board);
+}
+
+static bool is_memory(const struct stm32 *board, uint32_t address)
+{
+	const struct personality *kind = board->kind;
+	for (size_t index = 0; index < STM32_AREAS; index++)
+		if (range_holds(&kind->ram[index], address) ||
+			range_holds(&kind->areas[index], address))
+			return true;
+	return false;
+}
+
+/* Flash is at 0, too. Of other memory only the unique id is known here. */
+static bool program_read(void *context, uint32_t address, uint8_t *ret, size_t length)
+{
+	struct stm32 *board = context;
+	for (size_t at = 0; at < length; at++, address++) {
+		uint32_t id = address - board->kind->unique_id;
+		uint32_t alias = address + board->kind->flash_base;
+		if (stm32_flash_holds(board, address, 1))
+			ret[at] = *stm32_flash_at(board, address);
+		else if (stm32_flash_holds(board, alias, 1))
+			ret[at] = *stm32_flash_at(board, alias);
+		else if (board->kind->unique_id && id < STM32_UNIQUE_ID_BYTES)
+			ret[at] = board->options.unique_id[id];
+		else if (is_memory(board, address) || (board->kind->unique_id && id < 0x100))
+			ret[at] = 0;
+		else
+			return false;
+	}
+	return true;
+}
+
+static void program_crash(void *context)
+{
+	struct stm32 *board = context;
+	board->hung = true;
+}
+
+static void program_start_application(void *context)
+{
+	stm32_boot_application(context);
+}
+
+static void program_start_bootloader(void *context)
+{
+	struct stm32 *board = context;
+	if (board->mode == STM32_APPLICATION && board->options.touch == STM32_TOUCH_KLIPPER)
+		stm32_boot_bootloader(board);
+}
+
+static void program_note(void *context, uint8_t command, uint32_t address)
+{
+	struct stm32 *board = context;
+	if (!board->requested)
+		stm32_event(board, STM32_EVENT_FIRST_REQUEST, 0);
+	board->requested = true;
+	stm32_event(board, STM32_EVENT_COMMAND, command);
+	stm32_fault_note(board, STM32_AT_COMMAND, command, 1);
+	if (command == KATA_SEND_BLOCK)
+		stm32_fault_note(board, STM32_AT_BLOCK, address, KATA_BLOCK_BYTES);
+}
+
+static void program_busy(void *context, uint64_t start, uint64_t nsec)
+{
+	struct stm32 *board = context;
+	stm32_busy(board, &board->ledger.turn_nsec, start, nsec);
+}
+
+static const struct program_chip chip = {
+	.unit = program_unit,
+	.erase = program_erase,
+	.program = program_program,
+	.read = program_read,
+	.crash = program_crash,
+	.start_application = program_start_application,
+	.start_bootloader = program_start_bootloader,
+	.note_command = program_note,
+	.busy = program_busy,
+};
+
+/* --- its life ---------------------------------------------------------------------------- */
+
+int stm32_application_init(struct stm32 *board)
+{
+	const struct personality *its = board->kind;
+	const struct kata_kind kind = {
+		.family = its->is_lpc ? KATA_LPC176X : KATA_STM32,
+		.application = stm32_boot_behind_katapult(board),
+		.mcu = its->mcu,
+		.chip_id = board->chip_id,
+		.chip_id_bytes = its->id_bytes ? its->id_bytes : STM32_UNIQUE_ID_BYTES,
+	};
+	memcpy(board->chip_id, board->options.unique_id, STM32_UNIQUE_ID_BYTES);
+	return resident_init(&board->resident, &board->options.resident, &kind, &chip, board);
+}
+
+void stm32_application_start(struct stm32 *board)
+{
+	enum resident_kind kind = board->mode == STM32_KATAPULT      ? RESIDENT_KATAPULT
+				  : board->mode == STM32_APPLICATION ? RESIDENT_KLIPPER
+								     : RESIDENT_NONE;
+	const struct cdc_shape *shape = board->kind->is_lpc            ? &cdc_shape_lpc176x
+					: board->kind->withholds_first ? &shape_usbfs
+								       : &cdc_shape_stm32;
+	resident_start(&board->resident, kind, shape, board->now);
+}
+
+bool stm32_application_runs(const struct stm32 *board)
+{
+	return !board->hung && !board->dead;
+}
+
+uint64_t stm32_application_next(const struct stm32 *board)
+{
+	return stm32_application_runs(board) ? resident_next(&board->resident) : NEVER;
+}
+
+void stm32_application_advance(struct stm32 *board)
+{
+	while (stm32_application_next(board) <= board->now) {
+		stm32_flash_advance(board, board->now);
+		resident_step(&board->resident, board->now);
+	}
+}
+
+/* --- requests ---------------------------------------------------------------------------- */
 
 enum packet stm32_application_request(
 	struct stm32 *board, const uint8_t setup[8], uint8_t *data, size_t *length)
 {
-	if ((setup[0] & 0x7f) != 0x21)
-		return PACKET_STALL;
-	switch (setup[1]) {
-	case SET_LINE_CODING:
-		if (setup[6] != sizeof(board->line_coding) || setup[7])
-			return PACKET_STALL;
-		memcpy(board->line_coding, data, sizeof(board->line_coding));
-		return touch(board);
-	case SET_CONTROL_LINE_STATE:
-		board->dtr = setup[2] & 1;
-		return touch(board);
-	case GET_LINE_CODING:
-		*length = setup[6] < sizeof(board->line_coding) ? setup[6]
-								: sizeof(board->line_coding);
-		memcpy(data, board->line_coding, *length);
-		return PACKET_ACK;
-	}
-	return PACKET_STALL;
+	return resident_request(&board->resident, setup, data, length);
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "emu/emulated_board.h"
+#include "emu/resident_words.h"
 #include "emu/stm32_options.h"
 
 struct stm32_board {
@@ -59,6 +60,11 @@ static void board_free(struct emulated_board *board)
 static struct device_core *core(struct emulated_board *board)
 {
 	return stm32_core(stm32_of(board));
+}
+
+static struct resident *resident(struct emulated_board *board)
+{
+	return stm32_resident(stm32_of(board));
 }
 
 static void power_on(struct emulated_board *board, uint64_t now, bool button)
@@ -134,6 +140,7 @@ static void write_counters(const struct emulated_board *board, FILE *json)
 		(unsigned long long)ledger->wire_nsec);
 	fprintf(json, ",\"dfu_state\":%u,\"dfu_status\":%u,\"pointer\":%u", stm32_dfu_state(stm32),
 		stm32_dfu_status(stm32), stm32_pointer(stm32));
+	resident_words_count(stm32_resident(stm32_of(board)), json);
 }
 
 static void reset_counters(struct emulated_board *board)
@@ -162,14 +169,19 @@ static bool condition_holds(const struct emulated_board *board, const char *cond
 		return counters->ep0_bytes >= wanted;
 	if (!strncmp(condition, "uploads=", 8))
 		return counters->requests[DFU_UPLOAD] >= wanted;
-	return !strncmp(condition, "leaves=", 7) && counters->leaves >= wanted;
+	if (!strncmp(condition, "leaves=", 7))
+		return counters->leaves >= wanted;
+	return resident_words_hold(stm32_resident(stm32_of(board)), condition);
 }
 
 static int arm(struct emulated_board *board, uint64_t now, const struct words *words, size_t first,
 	const char **ret_wrong)
 {
 	struct stm32_fault fault = { 0 };
-	int error = stm32_options_parse_fault(words, first, &fault, ret_wrong);
+	int error = resident_words_arm(stm32_resident(stm32_of(board)), words, first, ret_wrong);
+	if (error != -ENOENT)
+		return error;
+	error = stm32_options_parse_fault(words, first, &fault, ret_wrong);
 	if (error < 0)
 		return error;
 	*ret_wrong = NULL;
@@ -183,7 +195,8 @@ static bool fault_exists(const struct emulated_board *board, int fault)
 
 static bool fault_fired(const struct emulated_board *board, int fault)
 {
-	return stm32_fault_fired(stm32_of(board), fault);
+	return stm32_fault_fired(stm32_of(board), fault) ||
+	       resident_words_fired(stm32_resident(stm32_of(board)), fault);
 }
 
 static void disarm_all(struct emulated_board *board)
@@ -194,6 +207,7 @@ static void disarm_all(struct emulated_board *board)
 static const struct emulated_board_operations operations = {
 	.free = board_free,
 	.core = core,
+	.resident = resident,
 	.power_on = power_on,
 	.power_off = power_off,
 	.is_off = is_off,

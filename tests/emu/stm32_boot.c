@@ -7,6 +7,9 @@
 
 #include "emu/stm32_parts.h"
 
+#define DOUBLE_RESET_LEAST_NSEC (10 * NSEC_PER_MSEC)
+#define DOUBLE_RESET_NSEC       (500 * NSEC_PER_MSEC)
+
 #define KATAPULT_SIGNATURE_LOW  0x426e6143u
 #define KATAPULT_SIGNATURE_HIGH 0x21746f6fu
 
@@ -59,7 +62,7 @@ static bool is_katapult(const struct stm32 *board)
 	       word_at(board, at + 4) == KATAPULT_SIGNATURE_HIGH && leads_somewhere(board, base);
 }
 
-static uint32_t behind_katapult(const struct stm32 *board)
+uint32_t stm32_boot_behind_katapult(const struct stm32 *board)
 {
 	uint32_t offset = board->options.katapult_offset ? board->options.katapult_offset
 							 : board->kind->katapult_offset;
@@ -75,7 +78,7 @@ static bool is_absent(uint32_t word)
 static enum stm32_start judge(const struct stm32 *board, uint32_t table, uint32_t *ret_running)
 {
 	if (table == board->kind->flash_base && is_katapult(board)) {
-		table = behind_katapult(board);
+		table = stm32_boot_behind_katapult(board);
 		if (is_absent(word_at(board, table)))
 			return STM32_STARTS_KATAPULT;
 	}
@@ -89,16 +92,47 @@ static uint64_t start_nsec(const struct stm32 *board)
 	return (msec ? msec : STM32_APPLICATION_MSEC) * NSEC_PER_MSEC;
 }
 
-void stm32_boot_jump(struct stm32 *board, uint32_t address)
+static void start_application(struct stm32 *board, enum stm32_start start, uint64_t nsec)
 {
-	enum stm32_start start = judge(board, address, &board->running);
-	if (start == STM32_STARTS_KATAPULT)
-		return stm32_boot_enter(board, STM32_KATAPULT, start_nsec(board));
 	if (start == STM32_STARTS_NOTHING || board->options.application_crashes)
 		return stm32_boot_enter(board, STM32_LOST, 0);
 	if (board->options.application_is_silent)
 		return stm32_boot_enter(board, STM32_SILENT, 0);
-	stm32_boot_enter(board, STM32_APPLICATION, start_nsec(board));
+	stm32_boot_enter(board, STM32_APPLICATION, nsec + start_nsec(board));
+}
+
+/* A Katapult that finds something behind it waits for another reset before it starts that. */
+void stm32_boot_jump(struct stm32 *board, uint32_t address)
+{
+	enum stm32_start start = judge(board, address, &board->running);
+	bool waits =
+		board->running != address && !board->options.resident.katapult.without_double_reset;
+	if (start == STM32_STARTS_KATAPULT)
+		return stm32_boot_katapult(board);
+	start_application(board, start, waits ? DOUBLE_RESET_NSEC : 0);
+	if (waits)
+		board->double_reset = board->now;
+}
+
+void stm32_boot_katapult(struct stm32 *board)
+{
+	stm32_boot_enter(board, STM32_KATAPULT, start_nsec(board));
+}
+
+/* Without a look at what is there. */
+void stm32_boot_application(struct stm32 *board)
+{
+	uint32_t table = stm32_boot_behind_katapult(board);
+	stm32_flash_advance(board, NEVER);
+	start_application(board, judge(board, table, &board->running), 0);
+}
+
+bool stm32_boot_is_second(const struct stm32 *board)
+{
+	uint64_t since = board->now - board->double_reset;
+	bool held = board->boot0 && !board->options.boot0_ignored;
+	return board->double_reset != NEVER && !held && since >= DOUBLE_RESET_LEAST_NSEC &&
+	       since <= DOUBLE_RESET_NSEC && is_katapult(board);
 }
 
 /* Where the processor finds its vectors, or those of a loader in flash that is not emulated. */
@@ -121,6 +155,8 @@ void stm32_boot_start(struct stm32 *board)
 	bool loader = (board->boot0 && !board->options.boot0_ignored) || board->found_empty;
 	if (board->kind->loader->protocol != PROTOCOL_DFUSE)
 		loader = loader || !stm32_boot_has_application(board);
+	if (loader && board->kind->without_dfu)
+		return stm32_boot_enter(board, STM32_SILENT, 0);
 	if (loader)
 		return stm32_boot_enter(board, STM32_DFU, STM32_ROM_START_NSEC);
 	stm32_boot_jump(board, first_table(board));
@@ -132,8 +168,10 @@ void stm32_boot_bootloader(struct stm32 *board)
 	bool behind = board->running != board->kind->flash_base;
 	bool katapult = board->mode == STM32_APPLICATION && behind && is_katapult(board);
 	if (katapult)
-		return stm32_boot_enter(board, STM32_KATAPULT, start_nsec(board));
-	stm32_boot_enter(board, STM32_DFU, STM32_ROM_START_NSEC);
+		return stm32_boot_katapult(board);
+	/* An application without USB does not know where its ROM is. */
+	if (!board->kind->without_dfu && !board->resident.on_uart)
+		stm32_boot_enter(board, STM32_DFU, STM32_ROM_START_NSEC);
 }
 
 enum stm32_start stm32_flash_state(const struct stm32 *board)

@@ -155,12 +155,12 @@ static const struct cells lpc_cells = { PROGRAM_ANDS, 1, 2000 };
 
 #define F0                                                                         \
 	.loader = &f0_rom, .cells = &f0_cells, .flash_base = STM32_FLASH_BASE,     \
-	.unique_id = 0x1ffff7ac, .katapult_offset = 0x2000, .mass_erase_msec = 30, \
+	.katapult_offset = 0x2000, .mass_erase_msec = 30, .withholds_first = true, \
 	.areas = { { 0x1ffff800, 16 } }
 
 #define G(its_cells)                                                          \
 	.loader = &g_rom, .cells = its_cells, .flash_base = STM32_FLASH_BASE, \
-	.unique_id = 0x1fff7590, .katapult_offset = 0x2000
+	.unique_id = 0x1fff7590, .katapult_offset = 0x2000, .withholds_first = true
 
 #define G0B1(layout)                                                            \
 	G(&g0_cells), .mcu = "stm32g0b1xx", .ram = { { 0x20000000, 0x24000 } }, \
@@ -231,6 +231,7 @@ const struct personality stm32_personalities[STM32_CHIPS] = {
 	[STM32_F072] = {
 		F0,
 		.name = "f072",
+		.unique_id = 0x1ffff7ac,
 		.mcu = "stm32f072xb",
 		.alternates = { OLD_LAYOUT "064*0002Kg", F0_OPTION },
 		.sectors = { { 64, 2, 30 } },
@@ -239,6 +240,7 @@ const struct personality stm32_personalities[STM32_CHIPS] = {
 	[STM32_F042] = {
 		F0,
 		.name = "f042",
+		.unique_id = 0x1ffff7ac,
 		.mcu = "stm32f042x6",
 		.serial = "FFFFFFFEFFFF",
 		.alternates = { OLD_LAYOUT "032*0001Kg", F0_OPTION },
@@ -337,5 +339,27 @@ const struct personality stm32_personalities[STM32_CHIPS] = {
 		.sectors = { { 128, 1, 30 } },
 		.ram = { { 0x20000000, 0x5000 } },
 		.application = STM32_FLASH_BASE + 0x2000,
+	},
+	[STM32_F103] = {
+		F0,
+		.name = "f103",
+		.mcu = "stm32f103xe",
+		.unique_id = 0x1ffff7e8,
+		.sectors = { { 128, 1, 30 } },
+		.ram = { { 0x20000000, 0x5000 } },
+		.without_dfu = true,
+	},
+	[STM32_LPC1769] = {
+		.name = "lpc1769",
+		.mcu = "lpc1769",
+		.loader = &f0_rom,
+		.cells = &lpc_cells,
+		.katapult_offset = 0x4000,
+		.sectors = { { 16, 4, 100 }, { 14, 32, 100 } },
+		.ram = { { 0x10000000, 0x8000 }, { 0x2007c000, 0x8000 } },
+		.areas = { { 0x1fff0000, 0x2000 } },
+		.is_lpc = true,
+		.without_dfu = true,
+		.id_bytes = 16,
 	},
 };

@@ -150,7 +150,7 @@ static size_t put_garbage(const struct stm32 *board, uint8_t *bytes, size_t leng
 static size_t string(const struct stm32 *board, unsigned index, uint8_t *bytes)
 {
 	static const uint8_t languages[4] = { 4, DESCRIPTOR_STRING, 0x09, 0x04 };
-	char hex[2 * STM32_UNIQUE_ID_BYTES + 1];
+	char hex[2 * STM32_CHIP_ID_BYTES + 1];
 	bool dfu = board->mode == STM32_DFU;
 	unsigned alternate = index - FIRST_ALTERNATE_STRING;
 	if (index == 0) {
@@ -220,6 +220,7 @@ static enum packet set_configuration(struct stm32 *board, uint8_t value)
 	if (value > 1)
 		return PACKET_STALL;
 	board->configuration = value;
+	resident_configure(&board->resident, board->now, value);
 	return PACKET_ACK;
 }
 
@@ -254,6 +255,8 @@ static enum packet one_byte(const uint8_t setup[8], uint8_t value, uint8_t *data
 static enum packet standard(
 	struct stm32 *board, const uint8_t setup[8], uint8_t *data, size_t *length)
 {
+	if ((setup[0] & 0x1f) == 2 && setup[4] && board->mode != STM32_DFU)
+		return cdc_endpoint_request(&board->resident.cdc, setup, data, length);
 	switch (setup[1]) {
 	case GET_STATUS:
 		memset(data, 0, 2);

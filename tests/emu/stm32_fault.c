@@ -35,6 +35,11 @@ static void strike_request(struct stm32 *board, const struct stm32_fault *fault)
 		board->wrong_bit = fault->bit & 7;
 	} else if (fault->kind == STM32_FAULT_ERROR_STATUS) {
 		board->error_next = fault->value;
+	} else if (fault->kind == STM32_FAULT_ANSWER) {
+		board->resident.katapult.answer_next = fault->value;
+		board->resident.katapult.answer_times = 1u + fault->byte;
+	} else if (fault->kind == STM32_FAULT_MUTE) {
+		board->resident.katapult.mute_next = true;
 	}
 }
 
@@ -72,6 +77,8 @@ static void strike(struct stm32 *board, struct armed_fault *armed)
 	case STM32_FAULT_WIRE_ERROR:
 	case STM32_FAULT_WRONG_READ:
 	case STM32_FAULT_ERROR_STATUS:
+	case STM32_FAULT_ANSWER:
+	case STM32_FAULT_MUTE:
 		return strike_request(board, fault);
 	case STM32_FAULT_FLIP_BIT:
 	case STM32_FAULT_STUCK_BIT:
@@ -167,6 +174,9 @@ void stm32_disarm_all(struct stm32 *board)
 	board->fault_count = 0;
 	board->hung = board->stall_next = board->fail_next = board->wrong_read_next = false;
 	board->error_next = 0;
+	board->resident.katapult.answer_times = 0;
+	board->resident.katapult.mute_next = false;
+	line_disarm_all(&board->resident.line);
 	board->flash.flip_next = false;
 	board->flash.lose_next_erase = board->flash.lose_next_program = false;
 }

@@ -20,6 +20,8 @@ static const char *const fault_names[] = {
 	[STM32_FAULT_ERROR_STATUS] = "error-status",
 	[STM32_FAULT_HANG] = "hang",
 	[STM32_FAULT_DIE] = "die",
+	[STM32_FAULT_ANSWER] = "answer",
+	[STM32_FAULT_MUTE] = "mute",
 };
 
 static const char *const trigger_names[] = {
@@ -32,6 +34,8 @@ static const char *const trigger_names[] = {
 	[STM32_AT_PROGRAM] = "program",
 	[STM32_AT_BYTE] = "byte",
 	[STM32_AT_TIME] = "time",
+	[STM32_AT_COMMAND] = "command",
+	[STM32_AT_BLOCK] = "block",
 };
 
 const char *stm32_options_fault_name(enum stm32_fault_kind kind)

@@ -346,7 +346,8 @@ static void begin_erase(struct stm32 *board, uint32_t offset, uint32_t length, u
 {
 	struct flash_array *flash = &board->flash;
 	uint32_t address = board->kind->flash_base + offset;
-	begin(board, FLASH_ERASE, offset, length, msec * NSEC_PER_MSEC);
+	uint64_t nsec = msec * NSEC_PER_MSEC;
+	begin(board, FLASH_ERASE, offset, length, flash->by_words ? nsec * 5 / 8 : nsec);
 	stm32_event(board, STM32_EVENT_ERASE, address);
 	stm32_fault_note(board, STM32_AT_ERASE, address, length);
 	if (flash->job != FLASH_ERASE)
@@ -377,8 +378,9 @@ static void begin_program(struct stm32 *board, uint32_t offset, uint32_t length)
 	struct flash_array *flash = &board->flash;
 	const struct cells *cells = board->kind->cells;
 	uint32_t address = board->kind->flash_base + offset;
-	begin(board, FLASH_PROGRAM, offset, length, length / cells->unit * cells->unit_nsec);
-	flash->unit_nsec = stm32_scaled(board, cells->unit_nsec);
+	uint64_t unit_nsec = flash->by_words ? cells->unit_nsec / 4 : cells->unit_nsec;
+	begin(board, FLASH_PROGRAM, offset, length, length / cells->unit * unit_nsec);
+	flash->unit_nsec = stm32_scaled(board, unit_nsec);
 	stm32_event(board, STM32_EVENT_PROGRAM, address);
 	stm32_fault_note(board, STM32_AT_PROGRAM, address, length);
 	if (flash->job != FLASH_PROGRAM)

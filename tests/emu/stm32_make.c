@@ -22,6 +22,7 @@ struct stm32 *stm32_free(struct stm32 *board)
 		free(board->alternate_strings[index]);
 	}
 	free(board->boot_configuration);
+	resident_done(&board->resident);
 	stm32_flash_done(board);
 	free(board);
 	return NULL;
@@ -95,15 +96,15 @@ int stm32_new(const struct stm32_options *options, struct stm32 **ret)
 	board->options = *options;
 	if (!memcmp(options->unique_id, nothing, sizeof(nothing)))
 		memcpy(board->options.unique_id, some_id, sizeof(some_id));
-	board->mode_due = board->return_due = NEVER;
+	board->mode_due = board->return_due = board->double_reset = NEVER;
 	choose_manners(board, options);
 	if (board->transfer > STM32_BUFFER_BYTES || board->dnload_most > STM32_BUFFER_BYTES)
 		return -EINVAL;
 	TRY(copy_strings(board, options));
 	TRY(stm32_flash_init(board));
+	TRY(stm32_application_init(board));
 	stm32_core_init(board);
 	stm32_dfu_start(board);
-	stm32_application_reset(board);
 	*ret = TAKE_PTR(board);
 	return 0;
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "emu/resident_words.h"
 #include "emu/stm32_options.h"
 
 #define KIB ((size_t)1024)
@@ -32,6 +33,8 @@ static const struct {
 	{ "h743", 2 * MIB, STM32_H743 },
 	{ "smoothie", 512 * KIB, STM32_SMOOTHIE },
 	{ "maple", 128 * KIB, STM32_MAPLE },
+	{ "f103", 128 * KIB, STM32_F103 },
+	{ "lpc1769", 512 * KIB, STM32_LPC1769 },
 };
 
 #define CHOICE_NAMES_MOST 7
@@ -251,6 +254,9 @@ static bool set_image(struct stm32_options *options, char *value, uint8_t **imag
 static bool set_option(struct stm32_options *options, const char *key, char *value, uint8_t **image)
 {
 	uint64_t parsed;
+	int found = resident_words_set(&options->resident, key, value);
+	if (found)
+		return found > 0;
 	if (!strcmp(key, "uid"))
 		return word_hex(value, options->unique_id, sizeof(options->unique_id));
 	if (!strcmp(key, "image"))

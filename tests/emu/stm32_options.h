@@ -16,7 +16,7 @@
  *	transfer_bytes=N dnload_most=N bcd_device=N boot_manufacturer= boot_product= boot_serial=
  *	boot_configuration=HEX alternateN=TEXT alternate_stringN=HEX
  *
- * A RANGE is ADDRESS+BYTES, two numbers.
+ * and what resident_words.h has. A RANGE is ADDRESS+BYTES, two numbers.
  */
 #include "emu/stm32.h"
 #include "emu/words.h"

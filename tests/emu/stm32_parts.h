@@ -15,6 +15,7 @@
 #define STM32_ERASED_KEPT         1024
 #define STM32_AREAS               4
 #define STM32_SECTOR_RUNS         6
+#define STM32_CHIP_ID_BYTES       16
 
 /* EP0 moves 2048 bytes down and two answers up in 4.5 ms, 1024 in 2.5 ms. */
 #define STM32_PACKET_NSEC      (120 * NSEC_PER_USEC)
@@ -129,6 +130,10 @@ struct personality {
 	bool empty_check;
 	uint32_t wedge; /* an erase from here on never seems to end; 0: none */
 	uint32_t katapult_offset; /* where its application usually is */
+	bool is_lpc; /* as Katapult writes to it */
+	bool withholds_first; /* the first packet of a serial port */
+	bool without_dfu; /* the ROM's loader has no USB */
+	uint8_t id_bytes; /* 0: STM32_UNIQUE_ID_BYTES */
 	uint32_t application; /* plain: where the blocks go */
 };
 
@@ -159,6 +164,7 @@ struct flash_array {
 	uint32_t offset, length; /* of the job */
 	uint64_t start, end, unit_nsec;
 	uint8_t block[STM32_BUFFER_BYTES];
+	bool by_words; /* at a voltage that allows it, where the ROM writes bytes */
 	bool ineffective; /* a fault: goes through the motions */
 	bool lose_next_erase, lose_next_program, flip_next;
 	uint16_t flip_byte;
@@ -236,8 +242,9 @@ struct stm32 {
 	uint16_t wrong_byte;
 	uint8_t wrong_bit;
 	uint8_t error_next; /* status of the next operation */
-	uint8_t line_coding[7];
-	bool dtr;
+	uint64_t double_reset; /* when Katapult began to wait for another reset */
+	uint8_t chip_id[STM32_CHIP_ID_BYTES];
+	struct resident resident;
 
 	struct flash_array flash;
 	struct dfu dfu;
@@ -270,6 +277,10 @@ void stm32_boot_enter(struct stm32 *board, enum stm32_mode mode, uint64_t nsec);
 void stm32_boot_start(struct stm32 *board); /* what a reset leads to */
 void stm32_boot_jump(struct stm32 *board, uint32_t address);
 void stm32_boot_bootloader(struct stm32 *board); /* the application asks for it */
+void stm32_boot_application(struct stm32 *board); /* Katapult has been told that it is complete */
+bool stm32_boot_is_second(const struct stm32 *board); /* a reset now would keep Katapult */
+void stm32_boot_katapult(struct stm32 *board);
+uint32_t stm32_boot_behind_katapult(const struct stm32 *board);
 bool stm32_boot_has_application(const struct stm32 *board);
 
 /* stm32_control.c, stm32_application.c */
@@ -277,10 +288,15 @@ enum packet stm32_control(
 	struct stm32 *board, const uint8_t setup[8], uint8_t *data, size_t *length);
 enum packet stm32_application_request(
 	struct stm32 *board, const uint8_t setup[8], uint8_t *data, size_t *length);
-void stm32_application_reset(struct stm32 *board);
+int stm32_application_init(struct stm32 *board) _must_check_;
+void stm32_application_start(struct stm32 *board); /* of the mode that has just begun */
+bool stm32_application_runs(const struct stm32 *board);
+uint64_t stm32_application_next(const struct stm32 *board);
+void stm32_application_advance(struct stm32 *board);
 size_t stm32_application_device(const struct stm32 *board, uint8_t *bytes);
 size_t stm32_application_configuration(const struct stm32 *board, uint8_t *bytes);
-const char *stm32_application_string(const struct stm32 *board, unsigned index, char hex[25]);
+/* `hex` has room for two digits of each byte of a chip id. */
+const char *stm32_application_string(const struct stm32 *board, unsigned index, char *hex);
 
 /* stm32_dfu.c */
 void stm32_dfu_start(struct stm32 *board);

@@ -21,6 +21,7 @@
 #include "emu/station.h"
 #include "emu/udev_record.h"
 #include "emu/umockdev_node.h"
+#include "emu/umockdev_tty.h"
 
 #define NODE_BYTES       32
 #define KEPT_DIRECTORIES 1024
@@ -32,6 +33,8 @@ struct announcement {
 	uint64_t arrival;
 	char *text;
 	char node[NODE_BYTES];
+	bool has_tty;
+	uint8_t in, out;
 };
 
 /* One place: a port, and what programs do on its node. */
@@ -41,6 +44,8 @@ struct side {
 	struct usbfs usbfs;
 	char *syspath;
 	char node[NODE_BYTES]; /* of the present arrival, or of the last */
+	struct umockdev_tty tty;
+	bool is_uart; /* and nothing of USB */
 	bool is_shown; /* what the testbed has of it: a little later than the port */
 };
 
@@ -49,6 +54,7 @@ struct bench {
 	struct station *station;
 	struct hub hub;
 	struct announcement *announcements, **announcements_tail;
+	unsigned ttys; /* numbers given out */
 	GHashTable *hubs; /* the places of those that are there */
 	int kept[KEPT_DIRECTORIES]; /* so that no inode is ever used twice */
 	size_t kept_count;
@@ -72,11 +78,15 @@ static void on_change(struct hub_port *port, bool present)
 	if (!announcement)
 		abort();
 	announcement->present = present;
-	if (!present)
+	if (!present) {
 		usbfs_device_left(&side->usbfs);
+		tty_detach(&side->tty.tty);
+	}
 	announcement->side = side;
 	if (present) {
 		announcement->arrival = port->arrival;
+		announcement->has_tty = acm_find(port->configuration, port->configuration_bytes,
+			&announcement->in, &announcement->out);
 		announcement->text = udev_record(port, side->syspath, side->place->name);
 		snprintf(side->node, sizeof(side->node), "/dev/bus/usb/%03u/%03u", UDEV_RECORD_BUS,
 			port->device);
@@ -94,10 +104,44 @@ static void wait_for_listeners(struct bench *bench)
 	listeners_wait(root);
 }
 
+static void wait_for_room(void *context)
+{
+	wait_for_listeners(context);
+}
+
 static void send_uevent(struct bench *bench, const char *syspath, const char *action)
 {
 	wait_for_listeners(bench);
 	umockdev_testbed_uevent(bench->testbed, syspath, action);
+}
+
+/* The kernel's driver binds behind the device. Every arrival has a number of its own: umockdev
+ * 0.17.16 knows no name twice. */
+static void announce_tty(struct bench *bench, const struct announcement *announcement)
+{
+	struct side *side = announcement->side;
+	g_autofree char *name = g_strdup_printf("ttyACM%u", bench->ttys++);
+	int fd = umockdev_tty_show(
+		&side->tty, bench->testbed, name, side->syspath, wait_for_room, bench);
+	if (fd < 0)
+		return;
+	station_lock(bench->station);
+	tty_attach_usb(&side->tty.tty, fd, &side->usbfs.port.controller, announcement->in,
+		announcement->out);
+	station_unlock(bench->station);
+}
+
+/* It is there before the board has power, and stays when that is off. */
+static void announce_uart(struct bench *bench, struct side *side)
+{
+	int fd = umockdev_tty_show(
+		&side->tty, bench->testbed, side->place->name, NULL, wait_for_room, bench);
+	if (fd < 0)
+		return;
+	station_lock(bench->station);
+	struct emulated_board *board = side->place->board;
+	tty_attach_uart(&side->tty.tty, fd, board->operations->resident(board));
+	station_unlock(bench->station);
 }
 
 /* The handler comes first: adding the device sends its uevent, and whoever hears it may open the
@@ -110,6 +154,8 @@ static void announce_arrival(struct bench *bench, const struct announcement *ann
 		umockdev_testbed_add_from_string(bench->testbed, announcement->text, NULL);
 		return;
 	}
+	if (side->is_uart)
+		return announce_uart(bench, side);
 	UMockdevIoctlBase *node =
 		umockdev_node_new(bench->station, &side->usbfs, announcement->arrival);
 	wait_for_listeners(bench);
@@ -117,6 +163,8 @@ static void announce_arrival(struct bench *bench, const struct announcement *ann
 		!umockdev_testbed_add_from_string(bench->testbed, announcement->text, NULL))
 		fprintf(stderr, "bench-umockdev: %s cannot be added\n", side->syspath);
 	g_object_unref(node);
+	if (announcement->has_tty)
+		announce_tty(bench, announcement);
 	send_uevent(bench, side->syspath, "bind");
 }
 
@@ -131,6 +179,7 @@ static void announce_departure(struct bench *bench, const struct announcement *a
 		bench->kept[bench->kept_count++] = fd;
 	else
 		safe_close(fd);
+	umockdev_tty_hide(&announcement->side->tty, bench->testbed, wait_for_room, bench);
 	send_uevent(bench, syspath, "remove");
 	umockdev_testbed_remove_device(bench->testbed, syspath);
 	umockdev_testbed_detach_ioctl(bench->testbed, announcement->node, NULL);
@@ -190,10 +239,53 @@ static int add_hubs(struct bench *bench, const char *place)
 	return 0;
 }
 
+static struct side *new_side(struct bench *bench, struct station_place *place)
+{
+	struct side *side = calloc(1, sizeof(*side));
+	if (!side || asprintf(&side->syspath, "%s%s", UDEV_RECORD_SYSPATH, place->name) < 0)
+		abort();
+	side->bench = bench;
+	side->place = place;
+	side->tty.station = place->station;
+	tty_init(&side->tty.tty, place->station);
+	umockdev_node_prepare(&side->usbfs);
+	hub_port_init(&side->usbfs.port, &bench->hub, place->board->operations->core(place->board),
+		station_now());
+	side->usbfs.port.on_change = on_change;
+	side->usbfs.port.context = side;
+	return side;
+}
+
+/* Another board on a line is seen by nobody who has the tty open. */
+static int add_uart(struct bench *bench, struct station_place *place)
+{
+	struct emulated_board *board = place->board;
+	struct side *side = place->side;
+	if (!board->operations->resident(board)->on_uart)
+		return -EINVAL;
+	if (side) {
+		hub_port_swap(&side->usbfs.port, board->operations->core(board));
+		side->tty.tty.resident = board->operations->resident(board);
+		return 0;
+	}
+	struct announcement *announcement = calloc(1, sizeof(*announcement));
+	if (!announcement)
+		abort();
+	side = new_side(bench, place);
+	side->is_uart = true;
+	announcement->present = true;
+	announcement->side = side;
+	append(bench, announcement);
+	place->side = side;
+	return 0;
+}
+
 static int add_place(struct station_place *place)
 {
 	struct bench *bench = station_context(place->station);
 	struct side *side = place->side;
+	if (!strncmp(place->name, "tty", 3))
+		return add_uart(bench, place);
 	if (strspn(place->name, "0123456789.") != strlen(place->name))
 		return -EINVAL;
 	int error = add_hubs(bench, place->name);
@@ -203,17 +295,7 @@ static int add_place(struct station_place *place)
 		hub_port_swap(&side->usbfs.port, place->board->operations->core(place->board));
 		return 0;
 	}
-	side = calloc(1, sizeof(*side));
-	if (!side || asprintf(&side->syspath, "%s%s", UDEV_RECORD_SYSPATH, place->name) < 0)
-		abort();
-	side->bench = bench;
-	side->place = place;
-	umockdev_node_prepare(&side->usbfs);
-	hub_port_init(&side->usbfs.port, &bench->hub, place->board->operations->core(place->board),
-		station_now());
-	side->usbfs.port.on_change = on_change;
-	side->usbfs.port.context = side;
-	place->side = side;
+	place->side = new_side(bench, place);
 	return 0;
 }
 
@@ -233,12 +315,22 @@ static void orphan_place(struct station_place *place)
 static uint64_t run_place(struct station_place *place, uint64_t now)
 {
 	struct side *side = place->side;
-	return usbfs_run(&side->usbfs, now);
+	uint64_t next = usbfs_run(&side->usbfs, now);
+	uint64_t tty = tty_run(&side->tty.tty, now);
+	/* It may have begun something. */
+	uint64_t again = usbfs_run(&side->usbfs, now);
+	next = again < next ? again : next;
+	return tty < next ? tty : next;
 }
 
 static bool describe_place(struct station_place *place, FILE *json)
 {
 	struct side *side = place->side;
+	if (side->is_uart) {
+		fprintf(json, ",\"node\":\"/dev/%s\"", place->name);
+		/* The tty is there in any case. */
+		return side->is_shown && !place->board->operations->is_off(place->board);
+	}
 	fprintf(json, ",\"syspath\":\"%s\",\"id_path\":\"%s%s\",\"bus\":%u,\"device\":%u",
 		side->syspath, UDEV_RECORD_ID_PATH, place->name, UDEV_RECORD_BUS,
 		side->is_shown ? side->usbfs.port.device : 0);

@@ -15,6 +15,7 @@
 
 #include "emu/controller.h"
 #include "emu/station.h"
+#include "emu/tty.h"
 
 #define VHCI             "/sys/devices/platform/vhci_hcd.0"
 #define PORTS            15
@@ -79,6 +80,9 @@ struct side {
 	struct request *requests;
 	uint8_t *input;
 	size_t filled;
+	bool is_uart; /* and no port */
+	struct tty tty;
+	char node[TTY_PATH_BYTES];
 };
 
 /* --- towards the kernel --- */
@@ -312,6 +316,11 @@ static uint64_t run_place(struct station_place *place, uint64_t now)
 	struct side *side = place->side;
 	struct device_core *core = side->controller.core;
 	uint64_t next = controller_run(&side->controller, now);
+	if (side->is_uart) {
+		uint64_t tty = tty_run(&side->tty, now);
+		next = controller_run(&side->controller, now);
+		return tty < next ? tty : next;
+	}
 	bool attached = core->operations->is_attached(core);
 	if (side->state == PORT_ATTACHED && !attached) {
 		/* Everything is answered with an error for a while, as by a hub that has not
@@ -330,8 +339,40 @@ static uint64_t run_place(struct station_place *place, uint64_t now)
 	return side->due < next ? side->due : next;
 }
 
+/* No module makes a UART: a pty stands for it. */
+static int add_uart(struct station_place *place)
+{
+	struct emulated_board *board = place->board;
+	struct side *side = place->side;
+	if (!board->operations->resident(board)->on_uart)
+		return -EINVAL;
+	if (side) {
+		side->controller.core = board->operations->core(board);
+		side->tty.resident = board->operations->resident(board);
+		return 0;
+	}
+	side = calloc(1, sizeof(*side));
+	if (!side)
+		return -ENOMEM;
+	int fd = tty_make_pty(side->node);
+	if (fd < 0) {
+		free(side);
+		return fd;
+	}
+	side->place = place;
+	side->is_uart = true;
+	side->watch.fd = -1;
+	controller_init(&side->controller, board->operations->core(board), station_now());
+	tty_init(&side->tty, place->station);
+	tty_attach_uart(&side->tty, fd, board->operations->resident(board));
+	place->side = side;
+	return 0;
+}
+
 static int add_place(struct station_place *place)
 {
+	if (!strncmp(place->name, "tty", 3))
+		return add_uart(place);
 	char *end;
 	unsigned long port = strtoul(place->name, &end, 10);
 	struct side *side = place->side;
@@ -395,6 +436,10 @@ static unsigned read_attribute(const char *syspath, const char *name)
 static bool describe_place(struct station_place *place, FILE *json)
 {
 	struct side *side = place->side;
+	if (side->is_uart) {
+		fprintf(json, ",\"node\":\"%s\"", side->node);
+		return !place->board->operations->is_off(place->board);
+	}
 	char syspath[96], interface[128];
 	unsigned bus = bus_number();
 	snprintf(syspath, sizeof(syspath), VHCI "/usb%u/%u-%u", bus, bus, side->port + 1);

@@ -74,7 +74,7 @@ int usb_open(const struct usb_address *address, struct usb_device **ret)
 		return -ENODEV;
 	bench_run(bench);
 	struct bench_board *board = bench->boards;
-	while (board && strcmp(board->syspath, address->syspath))
+	while (board && (!board->syspath || strcmp(board->syspath, address->syspath) != 0))
 		board = board->next;
 	if (!board || !hub_port_has_device(&board->port) || address->bus != BENCH_BUS ||
 		address->device != board->port.device ||

@@ -119,6 +119,27 @@ static void numbers_ranges_and_strings(void **unused)
 	expect_refused("image=/nowhere@0x08000000", "image");
 }
 
+static void what_runs_from_flash_is_described_too(void **unused)
+{
+	struct parsed parsed;
+	(void)unused;
+	const struct stm32_options *options = options_of(&parsed,
+		"chip=lpc1769 katapult_protocol=1.0 katapult_version=v1 katapult_block=128 canbus=1 "
+		"double_reset=0 withholding=0 unsolicited=1 baud=115200");
+	assert_int_equal(parsed.error, 0);
+	assert_int_equal(options->chip, STM32_LPC1769);
+	assert_true(options->resident.katapult.protocol_1_0);
+	assert_string_equal(options->resident.katapult.version, "v1");
+	assert_int_equal(options->resident.katapult.block_bytes, 128);
+	assert_true(options->resident.katapult.canbus);
+	assert_true(options->resident.katapult.without_double_reset);
+	assert_true(options->resident.katapult.without_withholding);
+	assert_true(options->resident.klipper.unsolicited);
+	assert_int_equal(options->resident.baud, 115200);
+	expect_refused("katapult_protocol=2", "katapult_protocol");
+	expect_refused("baud=fast", "baud");
+}
+
 static void faults_and_their_moments(void **unused)
 {
 	struct parsed parsed;
@@ -166,6 +187,7 @@ int main(void)
 		cmocka_unit_test(chips_of_one_name_differ_by_their_flash),
 		cmocka_unit_test(manners_are_called_by_their_names),
 		cmocka_unit_test(numbers_ranges_and_strings),
+		cmocka_unit_test(what_runs_from_flash_is_described_too),
 		cmocka_unit_test(faults_and_their_moments),
 		cmocka_unit_test(a_board_is_of_the_make_that_is_asked_for),
 	};

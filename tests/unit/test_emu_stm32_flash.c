@@ -109,7 +109,7 @@ static void test_an_erase_takes_the_whole_sector(void **state)
 static void test_every_layout_adds_up(void **state)
 {
 	static const uint32_t kib[STM32_CHIPS] = { 1024, 2048, 512, 1024, 1024, 512, 128, 32, 128,
-		256, 512, 128, 512, 1024, 2048, 512, 128 };
+		256, 512, 128, 512, 1024, 2048, 512, 128, 128, 512 };
 	(void)state;
 	for (enum stm32_chip chip = 0; chip < STM32_CHIPS; chip++) {
 		_cleanup_(stm32_freep) struct stm32 *board = NULL;
