@@ -9,7 +9,7 @@
 
 #include "emu/usbfs.h"
 
-#define REAPER_NSEC          (5 * NSEC_PER_MSEC)
+#define REAPER_NSEC          (1 * NSEC_PER_MSEC)
 #define DESCRIPTOR_INTERFACE 4
 #define CLASS_STORAGE        8
 #define REQUEST_TYPE         0x60
