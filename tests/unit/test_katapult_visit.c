@@ -97,10 +97,97 @@ static void every_family_is_written_and_starts(void **state)
 	}
 }
 
+/* ---- what may go wrong -------------------------------------------------------------------- */
+
+#define ACCIDENTS 120u
+
+static const uint8_t *flash_of(struct scene *scene)
+{
+	size_t bytes;
+	return stm32_flash(bench_stm32(scene->board), &bytes);
+}
+
+/* Katapult starts whatever has a first word: what is there must be all of the image, or none. */
+static void expect_safe(struct scene *scene, const struct visited *visited)
+{
+	const uint8_t *there = flash_of(scene) + scene->offset;
+	bool is_there = memcmp(there, scene->image, KLIPPER_BYTES) == 0;
+	if (visited->result == 0) {
+		assert_true(is_there);
+		return;
+	}
+	assert_int_not_equal(visited->failure.code, REASON_NONE);
+	assert_true(text_is_plain(visited->failure.sentence));
+	assert_int_not_equal(stm32_mode(bench_stm32(scene->board)), STM32_APPLICATION);
+}
+
+static void with_accidents(enum line_direction direction, enum line_fault_kind kind)
+{
+	for (unsigned i = 0; i < ACCIDENTS; i++) {
+		_cleanup_(scene_done) struct scene scene =
+			scene_of(boards[i % 2].chip, boards[i % 2].offset);
+		/* About 60 KB go out, 70 come back. */
+		const struct line_fault fault = { .kind = kind,
+			.direction = direction,
+			.nth = i * 60000u / ACCIDENTS + i % 7,
+			.bit = (uint8_t)(i % 8) };
+		assert_true(bench_line_fault(scene.board, &fault) >= 0);
+		struct visited visited = visit(&scene);
+		if (direction == LINE_TO_HOST && visited.result < 0)
+			fail_msg("%u: %s", i, visited.failure.sentence);
+		expect_safe(&scene, &visited);
+		if (visited.result < 0)
+			assert_int_equal(visited.failure.code, REASON_BOARD_SILENT);
+	}
+}
+
+static void what_the_board_says_may_be_damaged_anywhere(void **state)
+{
+	(void)state;
+	with_accidents(LINE_TO_HOST, LINE_FLIP);
+	with_accidents(LINE_TO_HOST, LINE_LOSE);
+	with_accidents(LINE_TO_HOST, LINE_DUPLICATE);
+}
+
+static void what_the_board_hears_may_be_damaged_anywhere(void **state)
+{
+	(void)state;
+	with_accidents(LINE_TO_BOARD, LINE_FLIP);
+	with_accidents(LINE_TO_BOARD, LINE_LOSE);
+}
+
+static void the_cable_may_be_pulled_anywhere(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < ACCIDENTS; i++) {
+		_cleanup_(scene_done) struct scene scene =
+			scene_of(boards[i % 4].chip, boards[i % 4].offset);
+		const struct stm32_fault fault = { .kind = STM32_FAULT_UNPLUG,
+			.trigger = STM32_AT_TIME,
+			.nth = (1 + i) * 7 * NSEC_PER_MSEC };
+		assert_true(bench_stm32_fault(scene.board, &fault) >= 0);
+		struct visited visited = visit(&scene);
+		if (visited.result == 0)
+			continue;
+		assert_int_equal(visited.failure.code, REASON_BOARD_LEFT);
+		bench_replug(scene.board, false);
+		/* Half of the first unit may be there: two quick resets help then. */
+		if (!bench_await_stm32(scene.board, STM32_KATAPULT, 2000))
+			continue;
+		assert_true(bench_await_present(scene.board, 3000));
+		visited = visit(&scene);
+		assert_int_equal(visited.result, 0);
+		expect_safe(&scene, &visited);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest stories[] = {
 		cmocka_unit_test(every_family_is_written_and_starts),
+		cmocka_unit_test(what_the_board_says_may_be_damaged_anywhere),
+		cmocka_unit_test(what_the_board_hears_may_be_damaged_anywhere),
+		cmocka_unit_test(the_cable_may_be_pulled_anywhere),
 	};
 	return cmocka_run_group_tests(stories, NULL, NULL);
 }
