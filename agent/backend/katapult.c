@@ -2,6 +2,7 @@
 /* The katapult backend: opening, looking, starting and giving back; see katapult.h. */
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "backend/katapult.h"
 #include "backend/katapult_session.h"
@@ -29,6 +30,12 @@ static struct backend_session *give_back(struct backend_session *session)
 	return NULL;
 }
 DEFINE_CLEANUP(struct backend_session *, give_back)
+
+/* The kernel makes the port a moment after the device, and no event of the device tells of it. */
+static bool has_no_port_yet(const struct usb_address *address, int error)
+{
+	return error == -ENODEV && access(address->syspath, F_OK) == 0;
+}
 
 static int fail_open(struct backend_session *session, int error)
 {
@@ -77,6 +84,10 @@ static int open_katapult(const struct usb_address *address, const struct backend
 		.usb_arrival = address->arrival,
 	};
 	int r = serial_open(&tty, BAUD, &session->wire.serial);
+	if (has_no_port_yet(address, r))
+		return visit_fail(&session->visit, -EBUSY, REASON_BOARD_BUSY,
+			"the board's serial port has not come up; unplug the board and plug it in "
+			"again");
 	if (r == 0)
 		r = connect(session);
 	if (r < 0)

@@ -69,7 +69,7 @@ static int reply_explanation(sd_bus_message *call, const struct bus_view *view,
 	const struct device *device, const struct board_facts *known)
 {
 	const struct board_facts supposed = { .chip = mode_chip(device->mode) };
-	const struct board_facts *promised = device->mode == MODE_DFU ? NULL : &supposed;
+	const struct board_facts *promised = supposed.chip == CHIP_UNKNOWN ? NULL : &supposed;
 	const struct board_facts *facts = known ? known : promised;
 	_cleanup_(judgement_done) struct judgement judgement = { 0 };
 	int r = conduct_judge(view->conduct, device, facts, &judgement);

@@ -165,15 +165,16 @@ void conduct_judge_successor(struct job *job)
 				  "is its boot button held, or the image meant for another board?");
 		return;
 	}
-	if (found->mode != MODE_NONE) {
+	bool is_expected_id = job->expectation == EXPECT_ID && found->vid == job->expected_vid &&
+			      found->pid == job->expected_pid;
+	if (found->mode != MODE_NONE && !is_expected_id) {
 		conduct_finish(job, OUTCOME_FAILED, REASON_NO_APPLICATION,
-			"written and verified, but another board in boot mode took the place before "
-			"an application showed itself; plug the written one again to see it start");
+			"written and verified, but another boot loader took the place before an "
+			"application showed itself; plug the written board again to see it start");
 		return;
 	}
 	job->application = text_format("%04x:%04x", found->vid, found->pid);
-	if (job->expectation == EXPECT_ID &&
-		(found->vid != job->expected_vid || found->pid != job->expected_pid)) {
+	if (job->expectation == EXPECT_ID && !is_expected_id) {
 		_cleanup_(freep) char *sentence = text_format(
 			"written and verified, but %04x:%04x came up where the rule expects "
 			"%04x:%04x; is it the right image?",

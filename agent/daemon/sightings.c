@@ -70,8 +70,9 @@ void sightings_on_departure(
 	struct entry *entry = find(sightings, device);
 	if (entry)
 		forget(entry);
-	/* Only what came last counts, and a boot ROM tells nothing of what runs. */
-	if (device->mode != MODE_NONE || !fits(device->serial) || !fits(device->product))
+	/* Only what came last counts, and a boot ROM tells nothing of what runs; Katapult does. */
+	bool tells = device->mode == MODE_NONE || device->mode == MODE_KATAPULT;
+	if (!tells || !fits(device->serial) || !fits(device->product))
 		return;
 	if (!entry)
 		entry = find_oldest(sightings);

@@ -63,7 +63,6 @@ enum board_mode mode_of_usb_id(uint16_t vid, uint16_t pid)
 		enum board_mode mode;
 	} ids[] = {
 		{ 0x2e8a, 0x0003, MODE_RP2040_BOOT }, { 0x2e8a, 0x000f, MODE_RP2350_BOOT },
-		{ 0x1d50, 0x6177, MODE_KATAPULT },
 		{ 0x0483, 0xdf11, MODE_DFU }, /* STM32 ROM (AN2606) */
 		{ 0x1eaf, 0x0003, MODE_DFU }, /* stm32duino, Maple */
 		{ 0x1d50, 0x6015, MODE_DFU }, /* Smoothieboard */

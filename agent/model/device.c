@@ -49,6 +49,7 @@ char *device_describe(const struct device *device)
 		[MODE_RP2040_BOOT] = "RP2040 in boot mode",
 		[MODE_RP2350_BOOT] = "RP2350 in boot mode",
 		[MODE_DFU] = "board in DFU",
+		[MODE_KATAPULT] = "board in Katapult",
 	};
 	if (titles[device->mode])
 		return text_format(
