@@ -299,10 +299,11 @@ static void tables_that_are_not_ours_are_damage(void **state)
 
 /* ---- what is no damage ------------------------------------------------------------------- */
 
-#define WITHOUT_STEP_3                                 \
-	"ALTER TABLE intents DROP COLUMN mode;"        \
-	"ALTER TABLE intents DROP COLUMN boot_serial;" \
-	"ALTER TABLE intents DROP COLUMN possible_chips;"
+#define WITHOUT_STEP_3                                    \
+	"ALTER TABLE intents DROP COLUMN mode;"           \
+	"ALTER TABLE intents DROP COLUMN boot_serial;"    \
+	"ALTER TABLE intents DROP COLUMN possible_chips;" \
+	"ALTER TABLE intents DROP COLUMN stored_realtime_usec;"
 
 /* What an older plugflash was writing is still known, and that it did not say in which mode. */
 static void an_intent_of_the_second_version_is_brought_up_to_date(void **state)
