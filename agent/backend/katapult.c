@@ -44,7 +44,8 @@ static int fail_open(struct backend_session *session, int error)
 	return katapult_fail_wire(session, error, "opening it");
 }
 
-/* Reads nothing behind what every chip of its name has: an address that is not there stops the chip.
+/* Reads nothing behind what every chip of its name has: an address that is not there stops the
+ * chip.
  */
 static int make_room(struct backend_session *session)
 {
@@ -136,9 +137,9 @@ static int look(struct backend_session *session, struct board_facts *facts)
 		return r;
 	uint32_t first = read_u32(session->bytes);
 	session->has_start = first != 0 && first != UINT32_MAX;
-	facts->content = first == UINT32_MAX	? CONTENT_BLANK
+	facts->content = first == UINT32_MAX  ? CONTENT_BLANK
 			 : session->has_start ? CONTENT_BOOTABLE
-						: CONTENT_UNBOOTABLE;
+					      : CONTENT_UNBOOTABLE;
 	return session->has_start ? find_running(session, facts) : 0;
 }
 

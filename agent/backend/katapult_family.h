@@ -10,8 +10,8 @@
 #include "model/chip.h"
 
 struct katapult_family {
-	/* What must be written together: blocks that are not yet in flash when they are acknowledged
-	 * wait for the rest of it. A multiple of every block size. */
+	/* What must be written together: blocks that are not yet in flash when they are
+	 * acknowledged wait for the rest of it. A multiple of every block size. */
 	uint32_t page_bytes;
 	bool forgives_resends; /* a block that comes twice is taken once */
 };

@@ -62,7 +62,8 @@ static void skip_to_head(struct katapult_receiver *receiver)
 	size_t at = 0;
 	while (at < receiver->length) {
 		size_t left = receiver->length - at;
-		if (memcmp(receiver->bytes + at, head, left < sizeof(head) ? left : sizeof(head)) == 0)
+		if (memcmp(receiver->bytes + at, head, left < sizeof(head) ? left : sizeof(head)) ==
+			0)
 			break;
 		at++;
 	}

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * The frames of Katapult (katapult, protocol.md and src/command.c): 01 88, a code, a number of words,
- * those words, a checksum, 99 03. Hostile bytes come in; what goes out is always a whole frame.
+ * The frames of Katapult (katapult, protocol.md and src/command.c): 01 88, a code, a number of
+ * words, those words, a checksum, 99 03. Hostile bytes come in; what goes out is always a whole
+ * frame.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -38,8 +39,8 @@ struct katapult_answer {
 };
 
 /* Makes the frame of a command; `length` is a multiple of four. Returns the frame's length. */
-size_t katapult_frame(uint8_t code, const void *payload, size_t length,
-	uint8_t ret[KATAPULT_FRAME_MAX]);
+size_t katapult_frame(
+	uint8_t code, const void *payload, size_t length, uint8_t ret[KATAPULT_FRAME_MAX]);
 
 /* Bytes that came, until they are a frame. */
 struct katapult_receiver {

@@ -55,8 +55,8 @@ static bool is_to_be_dropped(struct katapult_wire *wire, const struct katapult_a
 	return true;
 }
 
-static int hear_answer(struct katapult_wire *wire, uint8_t code, struct katapult_answer *ret,
-	unsigned limit_msec)
+static int hear_answer(
+	struct katapult_wire *wire, uint8_t code, struct katapult_answer *ret, unsigned limit_msec)
 {
 	do
 		TRY(hear(wire, ret, limit_msec));
@@ -201,8 +201,8 @@ static int read_block(
 	uint8_t payload[4];
 	struct katapult_answer answer;
 	write_u32(payload, address);
-	int r = command(wire, KATAPULT_REQUEST_BLOCK, payload, sizeof(payload), &answer, ANSWER_MSEC,
-		SAYINGS);
+	int r = command(wire, KATAPULT_REQUEST_BLOCK, payload, sizeof(payload), &answer,
+		ANSWER_MSEC, SAYINGS);
 	if (r < 0)
 		return r;
 	if (!is_block(&answer, address, block_bytes))

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * Katapult as a conversation over a byte stream. Its receiver has a trap: one damaged byte in a frame
- * can make it deaf until the chip is reset (katapult, src/command.c). So every frame goes out whole,
- * a command that was not answered is said once more and no oftener, and a device that still says
- * nothing needs a reset.
+ * Katapult as a conversation over a byte stream. Its receiver has a trap: one damaged byte in a
+ * frame can make it deaf until the chip is reset (katapult, src/command.c). So every frame goes out
+ * whole, a command that was not answered is said once more and no oftener, and a device that still
+ * says nothing needs a reset.
  *
  * Every function that can fail returns a negative errno of port/serial.h, or
  *   -EREMOTEIO  the device refuses the command
@@ -45,9 +45,9 @@ int katapult_send_block(struct katapult_wire *wire, uint32_t address, const uint
 	uint32_t block_bytes) _must_check_;
 
 /*
- * Neighbouring blocks from `address` on; `length` is a multiple of the block size. `depth`: how many
- * requests may be under way at once, 1 where the device could lose one (UART, CAN). `on_block` (may be
- * NULL) is called behind each; negative: stop here and return that.
+ * Neighbouring blocks from `address` on; `length` is a multiple of the block size. `depth`: how
+ * many requests may be under way at once, 1 where the device could lose one (UART, CAN). `on_block`
+ * (may be NULL) is called behind each; negative: stop here and return that.
  */
 int katapult_read(struct katapult_wire *wire, uint32_t address, uint8_t *ret, uint32_t length,
 	uint32_t block_bytes, unsigned depth, int (*on_block)(void *context, uint32_t bytes),

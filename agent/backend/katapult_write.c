@@ -4,9 +4,9 @@
  *
  * Katapult starts whatever has a first word that is neither 0 nor all ones, and it writes an erase
  * unit from its beginning on. So first the application's first words become 0, then all other units
- * are written, and the first one comes last (katapult, src/generic/armcm_canboot.c). What is left is
- * that one unit: while it is written its vector table is there before the rest, and the history says
- * which verification was reached.
+ * are written, and the first one comes last (katapult, src/generic/armcm_canboot.c). What is left
+ * is that one unit: while it is written its vector table is there before the rest, and the history
+ * says which verification was reached.
  */
 #include <assert.h>
 #include <errno.h>
@@ -91,8 +91,7 @@ static int lay_out(struct writing *writing, const struct image *image)
 static int compare(struct writing *writing, bool force)
 {
 	struct backend_session *session = writing->session;
-	int r = katapult_safe_point(
-		session, PHASE_COMPARE, session->known_bytes, writing->length);
+	int r = katapult_safe_point(session, PHASE_COMPARE, session->known_bytes, writing->length);
 	if (r == 0)
 		r = katapult_know(session, writing->length);
 	for (size_t i = 0; r == 0 && i < writing->count; i++) {
@@ -173,8 +172,8 @@ static uint64_t bytes_to_do(const struct writing *writing)
 	return sum;
 }
 
-/* Everything that is not there, the first unit last. It is written whenever anything is, because its
- * beginning is gone. */
+/* Everything that is not there, the first unit last. It is written whenever anything is, because
+ * its beginning is gone. */
 static int write_units(struct writing *writing)
 {
 	int r = 0;
@@ -241,8 +240,7 @@ static void leave_poisoned(struct writing *writing)
 	struct backend_failure said = *session->visit.failure;
 	uint32_t pages;
 	session->visit.stop = 0;
-	if (session->may_start && poison(writing) == 0 &&
-		katapult_end(&session->wire, &pages) == 0)
+	if (session->may_start && poison(writing) == 0 && katapult_end(&session->wire, &pages) == 0)
 		session->may_start = false;
 	*session->visit.failure = said;
 }

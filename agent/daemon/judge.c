@@ -177,6 +177,8 @@ const char *judge_example(enum board_mode mode)
 		return NAME_EXAMPLES_DIRECTORY "/bench-hold-boot-and-plug.conf";
 	case MODE_DFU:
 		return NAME_EXAMPLES_DIRECTORY "/stm32-mainboard.conf";
+	case MODE_KATAPULT:
+		return NAME_EXAMPLES_DIRECTORY "/klipper-printer.conf";
 	default:
 		return NULL;
 	}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * serial.h on termios, for one thread. Opening raises DTR, as it does for every program, and the line
- * is held against all others. Knows no board, never logs.
+ * serial.h on termios, for one thread. Opening raises DTR, as it does for every program, and the
+ * line is held against all others. Knows no board, never logs.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -58,8 +58,7 @@ static char *find_entry(const char *directory, const char *prefix)
 static char *tty_of_usb(const char *syspath)
 {
 	const char *name = strrchr(syspath, '/');
-	_cleanup_(freep) char *interface =
-		name ? text_format("%s%s:1.0/tty", syspath, name) : NULL;
+	_cleanup_(freep) char *interface = name ? text_format("%s%s:1.0/tty", syspath, name) : NULL;
 	_cleanup_(freep) char *tty = interface ? find_entry(interface, "tty") : NULL;
 	return tty ? text_format("/dev/%s", strrchr(tty, '/') + 1) : NULL;
 }

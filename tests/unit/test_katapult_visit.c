@@ -50,8 +50,7 @@ static struct scene scene_of(enum stm32_chip chip, uint32_t offset)
 	assert_true(bench_await_stm32(scene.board, STM32_KATAPULT, 3000));
 	assert_true(bench_await_present(scene.board, 3000));
 	scene.image = story_klipper(stm32_mcu_name(chip), offset, KLIPPER_BYTES, 2);
-	scene.value = make_value(
-		FORMAT_ELF, scene.image, KLIPPER_BYTES, STM32_FLASH_BASE + offset);
+	scene.value = make_value(FORMAT_ELF, scene.image, KLIPPER_BYTES, STM32_FLASH_BASE + offset);
 	return scene;
 }
 
@@ -69,8 +68,7 @@ static struct visited visit(struct scene *scene)
 	visited.result = backend->probe(session, &visited.facts, &visited.failure);
 	const struct backend_write write = { .image = scene->value };
 	if (visited.result == 0)
-		visited.result =
-			backend->write(session, &write, &visited.tally, &visited.failure);
+		visited.result = backend->write(session, &write, &visited.tally, &visited.failure);
 	visited.nsec = bench_now_nsec(scene->bench) - start;
 	if (visited.result == 0)
 		visited.result = backend->restart(session, &visited.failure);
@@ -87,11 +85,13 @@ static void every_family_is_written_and_starts(void **state)
 			scene_of(boards[i].chip, boards[i].offset);
 		struct visited visited = visit(&scene);
 		if (visited.result < 0)
-			fail_msg("%s: %s", stm32_chip_name(boards[i].chip), visited.failure.sentence);
+			fail_msg("%s: %s", stm32_chip_name(boards[i].chip),
+				visited.failure.sentence);
 		size_t bytes;
 		const uint8_t *flash = stm32_flash(bench_stm32(scene.board), &bytes);
 		assert_memory_equal(flash + boards[i].offset, scene.image, KLIPPER_BYTES);
-		print_message("# %s %d ms busy %d\n", stm32_chip_name(boards[i].chip), (int)(visited.nsec / 1000000),
+		print_message("# %s %d ms busy %d\n", stm32_chip_name(boards[i].chip),
+			(int)(visited.nsec / 1000000),
 			(int)(stm32_ledger(bench_stm32(scene.board))->union_nsec / 1000000));
 		assert_true(bench_await_stm32(scene.board, STM32_APPLICATION, 3000));
 	}
