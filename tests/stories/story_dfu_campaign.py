@@ -10,7 +10,7 @@ PLACES = range(1, 9)
 BYSTANDER = 9
 ROUNDS = 25 if os.environ.get("PLUGFLASH_CAMPAIGN") == "full" else 2
 # Of DNLOAD and UPLOAD in a job: looked at, compared, written, read back.
-BYTES_OF_A_JOB = 150_000
+BYTES_OF_A_JOB = 75_000
 
 MAINBOARD, TOOLBOARD = "klipper-stm32f429-usb-0", "klipper-stm32g0b1-usb-8k"
 
@@ -24,7 +24,7 @@ class Campaign(DfuStory):
         self.given_firmware(MAINBOARD, self.images["f429"][1])
         self.given_firmware(TOOLBOARD, self.images["g0b1"][1])
         self.rig.write_policy(f"""
-            limits = {{ jobs = 16; }};
+            limits = {{ jobs = 16; returns = 1000; }};
             rules = ({{ name = "toolboards"; match = {{ chip = "stm32g0b1"; path = "*-usb-0:[1-8]"; }};
                        flash = {{ image = "{TOOLBOARD}.bin"; expect = "none"; }}; }},
                      {{ name = "mainboards"; match = {{ mode = "dfu"; path = "*-usb-0:[1-8]"; }};
