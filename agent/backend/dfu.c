@@ -113,7 +113,9 @@ static int open_dfu(const struct usb_address *address, const struct backend_watc
 	_cleanup_(give_backp) struct backend_session *session = calloc(1, sizeof *session);
 	if (!session)
 		return -ENOMEM;
-	session->visit.watch = watch;
+	session->visit = (struct visit){
+		.watch = watch, .consequence = dfu_consequence, .session = session
+	};
 	visit_enter(&session->visit, ret_failure);
 	session->wire.on_alive = visit_on_alive;
 	session->wire.context = &session->visit;

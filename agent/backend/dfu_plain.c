@@ -33,8 +33,8 @@ static int read_blocks(struct plain *plain, uint64_t done_bytes, enum job_phase 
 		r = dfu_upload(wire, (uint16_t)(at / block_bytes), plain->there + at, block_bytes);
 		plain->tally.bytes_read += block_bytes;
 		if (r == 0)
-			r = dfu_safe_point(
-				plain->session, phase, done_bytes + at, done_bytes + plain->length);
+			r = visit_safe_point(&plain->session->visit, phase, done_bytes + at,
+				done_bytes + plain->length);
 	}
 	return r < 0 ? r : dfu_abort(wire);
 }
@@ -45,7 +45,8 @@ static int write_blocks(struct plain *plain)
 	uint16_t block_bytes = wire->function.transfer_bytes;
 	plain->session->is_touched = true;
 	for (uint32_t at = 0; at < plain->length; at += block_bytes) {
-		int r = dfu_safe_point(plain->session, PHASE_WRITE, at, 2 * plain->length);
+		int r = visit_safe_point(
+			&plain->session->visit, PHASE_WRITE, at, 2 * plain->length);
 		if (r == 0)
 			r = dfu_download(wire, (uint16_t)(at / block_bytes), plain->wanted + at,
 				block_bytes, DFU_LIMIT_WRITE_MSEC);

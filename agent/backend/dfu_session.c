@@ -84,23 +84,10 @@ int dfu_fail_wire(struct backend_session *session, int error, const char *doing)
 	}
 }
 
-int dfu_safe_point(struct backend_session *session, enum job_phase phase, uint64_t done_bytes,
-	uint64_t total_bytes)
-{
-	if (done_bytes > total_bytes)
-		done_bytes = total_bytes;
-	int r = visit_report(&session->visit, phase, done_bytes, total_bytes);
-	if (r < 0)
-		return visit_fail(&session->visit, r, REASON_CANCELLED, "stopped on request; %s",
-			dfu_consequence(session));
-	return 0;
-}
-
 int dfu_on_step(void *context, uint32_t bytes)
 {
 	struct backend_session *session = context;
-	const struct visit *visit = &session->visit;
-	return dfu_safe_point(session, visit->phase, visit->done_bytes + bytes, visit->total_bytes);
+	return visit_step(&session->visit, bytes);
 }
 
 int dfu_recover(struct backend_session *session)

@@ -36,12 +36,7 @@ struct backend_session {
  * Does not replace what visit_fail() has noted already. */
 int dfu_fail_wire(struct backend_session *session, int error, const char *doing);
 
-/* A point where the work can be stopped: from now on it is this phase, and so far. Negative: stop,
- * pass it up. */
-int dfu_safe_point(struct backend_session *session, enum job_phase phase, uint64_t done_bytes,
-	uint64_t total_bytes) _must_check_;
-
-/* The same `bytes` later in the same phase: what dfu_flash calls. */
+/* visit_step(): what dfu_flash calls. */
 int dfu_on_step(void *context, uint32_t bytes) _must_check_;
 
 /* Back to dfuIDLE. A device that does not come to itself by talking may do so by a reset of its

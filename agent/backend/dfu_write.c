@@ -116,7 +116,7 @@ static int compare(struct writing *writing, bool force)
 {
 	struct dfu_plan *plan = writing->plan;
 	uint64_t total_bytes = writing->plan->image->byte_count;
-	int r = dfu_safe_point(writing->session, PHASE_COMPARE, 0, total_bytes);
+	int r = visit_safe_point(&writing->session->visit, PHASE_COMPARE, 0, total_bytes);
 	if (r == 0)
 		r = compare_units(writing);
 	bool is_there = dfu_plan_count(plan, UNIT_IDENTICAL) == plan->count;
@@ -336,7 +336,8 @@ static int write_batches(struct writing *writing)
 		uint64_t proved = bytes_in(writing, UNIT_PROVED);
 		uint64_t total = proved + bytes_in(writing, UNIT_ERASE) +
 				 bytes_in(writing, UNIT_FILL) + bytes_in(writing, UNIT_UNKNOWN);
-		int r = dfu_safe_point(writing->session, PHASE_WRITE, 2 * proved, 2 * total);
+		int r = visit_safe_point(
+			&writing->session->visit, PHASE_WRITE, 2 * proved, 2 * total);
 		if (r == 0)
 			r = write_batch(writing, &batch);
 		if (r < 0)
@@ -384,7 +385,7 @@ static int program_vectors(struct writing *writing)
 static int finish(struct writing *writing)
 {
 	uint64_t total_bytes = 2 * bytes_in(writing, UNIT_PROVED);
-	int r = dfu_safe_point(writing->session, PHASE_FINISH, total_bytes, total_bytes);
+	int r = visit_safe_point(&writing->session->visit, PHASE_FINISH, total_bytes, total_bytes);
 	if (r == 0)
 		r = program_vectors(writing);
 	if (r <= 0)
@@ -429,7 +430,7 @@ static int attempt_write(struct writing *writing, bool force)
 	r = was_finished(writing);
 	if (r != 0)
 		return r < 0 ? r : 0;
-	r = dfu_safe_point(writing->session, PHASE_WRITE, 0, 0);
+	r = visit_safe_point(&writing->session->visit, PHASE_WRITE, 0, 0);
 	if (r == 0)
 		r = secure_vectors(writing);
 	while (r == 0) {

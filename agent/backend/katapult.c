@@ -77,7 +77,9 @@ static int open_katapult(const struct usb_address *address, const struct backend
 	_cleanup_(give_backp) struct backend_session *session = calloc(1, sizeof *session);
 	if (!session)
 		return -ENOMEM;
-	session->visit.watch = watch;
+	session->visit = (struct visit){
+		.watch = watch, .consequence = katapult_consequence, .session = session
+	};
 	session->read_depth = READ_DEPTH_USB;
 	visit_enter(&session->visit, ret_failure);
 	const struct serial_address tty = {

@@ -33,11 +33,7 @@ struct backend_session {
 /* visit_fail() for an error of the wire. Does not replace what visit_fail() has noted already. */
 int katapult_fail_wire(struct backend_session *session, int error, const char *doing);
 
-/* A point where the work can be stopped. Negative: stop, pass it up. */
-int katapult_safe_point(struct backend_session *session, enum job_phase phase, uint64_t done_bytes,
-	uint64_t total_bytes) _must_check_;
-
-/* The same, `bytes` later: what katapult_read() calls. */
+/* visit_step(): what katapult_read() calls. */
 int katapult_on_block(void *context, uint32_t bytes) _must_check_;
 
 /* Makes the first `length` bytes of the application's place known; no more than there is room for.

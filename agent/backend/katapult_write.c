@@ -91,7 +91,8 @@ static int lay_out(struct writing *writing, const struct image *image)
 static int compare(struct writing *writing, bool force)
 {
 	struct backend_session *session = writing->session;
-	int r = katapult_safe_point(session, PHASE_COMPARE, session->known_bytes, writing->length);
+	int r = visit_safe_point(
+		&session->visit, PHASE_COMPARE, session->known_bytes, writing->length);
 	if (r == 0)
 		r = katapult_know(session, writing->length);
 	for (size_t i = 0; r == 0 && i < writing->count; i++) {
@@ -121,8 +122,8 @@ static int send(struct writing *writing, uint32_t offset, const uint8_t *data, u
 	assert(length % block == 0);
 	session->is_touched = true;
 	for (uint32_t at = 0; at < length; at += block) {
-		int r = katapult_safe_point(
-			session, PHASE_WRITE, writing->done_bytes, writing->total_bytes);
+		int r = visit_safe_point(
+			&session->visit, PHASE_WRITE, writing->done_bytes, writing->total_bytes);
 		if (r == 0)
 			r = katapult_send_block(&session->wire,
 				session->device.application_start + offset + at, data + at, block);

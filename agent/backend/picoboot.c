@@ -78,7 +78,9 @@ static int open_chip(const struct picoboot_chip *chip, const struct usb_address 
 	if (!session)
 		return -ENOMEM;
 	session->chip = chip;
-	session->visit.watch = watch;
+	session->visit = (struct visit){
+		.watch = watch, .consequence = picoboot_consequence, .session = session
+	};
 	visit_enter(&session->visit, ret_failure);
 	session->wire.on_alive = visit_on_alive;
 	session->wire.context = &session->visit;

@@ -5,8 +5,7 @@
 
 #include "backend/picoboot_session.h"
 
-/* What a person needs to know about the board that is left behind. */
-static const char *consequence(const struct backend_session *session)
+const char *picoboot_consequence(const struct backend_session *session)
 {
 	if (session->may_start)
 		return "all but its first page was verified, so it either starts the new image or "
@@ -26,33 +25,24 @@ int picoboot_fail_wire(struct backend_session *session, int error, const char *d
 		return visit_fail(&session->visit, error, REASON_BOARD_LEFT,
 			"the board was unplugged or fell off the bus while %s; %s. Plug it in "
 			"again",
-			doing, consequence(session));
+			doing, picoboot_consequence(session));
 	case -ETIMEDOUT:
 		return visit_fail(&session->visit, error, REASON_BOARD_SILENT,
 			"the board stopped answering while %s, and resetting its port did not "
 			"help; %s. Unplug it and plug it in again, with another cable or port if this "
 			"repeats",
-			doing, consequence(session));
+			doing, picoboot_consequence(session));
 	case -ENOMEM:
 		return visit_fail(&session->visit, error, REASON_INTERNAL,
-			"there was not enough memory while %s; %s", doing, consequence(session));
+			"there was not enough memory while %s; %s", doing,
+			picoboot_consequence(session));
 	default:
 		return visit_fail(&session->visit, error, REASON_BOARD_ERROR,
 			"the board failed again and again while %s (%s; the board says: %s); %s. Unplug "
 			"it and plug it in again, with another cable or port if this repeats",
 			doing, strerror(-error), picoboot_status_name(session->wire.last_status),
-			consequence(session));
+			picoboot_consequence(session));
 	}
-}
-
-int picoboot_safe_point(struct backend_session *session, enum job_phase phase, uint64_t done_bytes,
-	uint64_t total_bytes)
-{
-	int r = visit_report(&session->visit, phase, done_bytes, total_bytes);
-	if (r < 0)
-		return visit_fail(&session->visit, r, REASON_CANCELLED, "stopped on request; %s",
-			consequence(session));
-	return 0;
 }
 
 static int recover(void *context)

@@ -28,9 +28,8 @@ struct backend_session {
  * Does not replace what visit_fail() has noted already. */
 int picoboot_fail_wire(struct backend_session *session, int error, const char *doing);
 
-/* A point where the work can be stopped. Negative: stop, pass it up. */
-int picoboot_safe_point(struct backend_session *session, enum job_phase phase, uint64_t done_bytes,
-	uint64_t total_bytes) _must_check_;
+/* What a person needs to know about the board that is left behind. */
+const char *picoboot_consequence(const struct backend_session *session);
 
 /* visit_repair() of this wire. */
 int picoboot_repair(struct backend_session *session, int error, uint64_t progress) _must_check_;

@@ -108,7 +108,7 @@ static int compare(struct writing *writing)
 	struct flash_plan *plan = writing->plan;
 	struct flash_span span;
 	while (flash_plan_next_read(plan, &span)) {
-		int r = picoboot_safe_point(writing->session, PHASE_COMPARE,
+		int r = visit_safe_point(&writing->session->visit, PHASE_COMPARE,
 			(uint64_t)plan->position * FLASH_SECTOR_BYTES,
 			(uint64_t)plan->count * FLASH_SECTOR_BYTES);
 		if (r == 0)
@@ -330,7 +330,7 @@ static int write_batches(struct writing *writing)
 	while (flash_plan_next_batch(plan, &batch)) {
 		size_t proved = flash_plan_count(plan, SECTOR_PROVED);
 		size_t total = proved + flash_plan_count(plan, SECTOR_DIFFERENT);
-		int r = picoboot_safe_point(writing->session, PHASE_WRITE,
+		int r = visit_safe_point(&writing->session->visit, PHASE_WRITE,
 			(uint64_t)proved * FLASH_SECTOR_BYTES,
 			(uint64_t)total * FLASH_SECTOR_BYTES);
 		if (r == 0)
@@ -373,7 +373,7 @@ static int finish(struct writing *writing)
 {
 	uint64_t total_bytes =
 		(uint64_t)flash_plan_count(writing->plan, SECTOR_PROVED) * FLASH_SECTOR_BYTES;
-	int r = picoboot_safe_point(writing->session, PHASE_FINISH, total_bytes, total_bytes);
+	int r = visit_safe_point(&writing->session->visit, PHASE_FINISH, total_bytes, total_bytes);
 	if (r == 0)
 		r = program_boot_page(writing);
 	if (r <= 0)
@@ -413,7 +413,7 @@ static int attempt_write(struct writing *writing)
 	if (r != 0)
 		return r < 0 ? r : 0;
 	if (writing->boot == BOOT_UNTOUCHED)
-		r = picoboot_safe_point(writing->session, PHASE_WRITE, 0, 0);
+		r = visit_safe_point(&writing->session->visit, PHASE_WRITE, 0, 0);
 	if (r == 0)
 		r = secure_head(writing);
 	while (r == 0) {

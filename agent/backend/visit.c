@@ -50,14 +50,22 @@ int visit_check_arrival(struct visit *visit, struct usb_device *device)
 	return r < 0 ? r : 0;
 }
 
-int visit_report(
+int visit_safe_point(
 	struct visit *visit, enum job_phase phase, uint64_t done_bytes, uint64_t total_bytes)
 {
 	visit->phase = phase;
-	visit->done_bytes = done_bytes;
+	visit->done_bytes = done_bytes < total_bytes ? done_bytes : total_bytes;
 	visit->total_bytes = total_bytes;
 	visit_on_alive(visit);
-	return visit->stop;
+	if (visit->stop < 0)
+		return visit_fail(visit, visit->stop, REASON_CANCELLED, "stopped on request; %s",
+			visit->consequence(visit->session));
+	return 0;
+}
+
+int visit_step(struct visit *visit, uint32_t bytes)
+{
+	return visit_safe_point(visit, visit->phase, visit->done_bytes + bytes, visit->total_bytes);
 }
 
 void visit_begin_work(struct visit *visit)

@@ -10,6 +10,9 @@
 
 struct visit {
 	const struct backend_watch *watch; /* borrowed from the caller; may be NULL */
+	/* What a person needs to know about the board that would be left behind now. */
+	const char *(*consequence)(const struct backend_session *session);
+	const struct backend_session *session;
 	struct backend_failure *failure; /* of the call that is under way */
 	enum job_phase phase;
 	uint64_t done_bytes, total_bytes;
@@ -35,9 +38,13 @@ int visit_fail_open(struct visit *visit, int error, const char *holders);
  * it is an error of the wire. */
 int visit_check_arrival(struct visit *visit, struct usb_device *device) _must_check_;
 
-/* How far the work is. Negative: stop here. */
-int visit_report(struct visit *visit, enum job_phase phase, uint64_t done_bytes,
+/* A point where the work can be stopped: it is this phase, and so far. Negative: stop, pass it up;
+ * why is noted. */
+int visit_safe_point(struct visit *visit, enum job_phase phase, uint64_t done_bytes,
 	uint64_t total_bytes) _must_check_;
+
+/* The same, so many bytes later in the same phase. */
+int visit_step(struct visit *visit, uint32_t bytes) _must_check_;
 
 /*
  * After `error`: sets the wire right again by `recover`, so that the work can go on. `progress` is
@@ -52,6 +59,7 @@ int visit_repair(struct visit *visit, int error, uint64_t progress, int (*recove
 /* Another piece of work begins, with all its strikes. */
 void visit_begin_work(struct visit *visit);
 
-/* For long waits: says the same again; a stop is obeyed at the next report. `context` is the visit.
+/* For long waits: says the same again; a stop is obeyed at the next safe point. `context` is the
+ * visit.
  */
 void visit_on_alive(void *context);

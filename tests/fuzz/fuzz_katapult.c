@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Any bytes as what comes from a board in Katapult, in pieces as the first byte says: each answer that
- * is taken must stand in the bytes as a whole frame, in their order, and there is always room for more.
+ * Any bytes as what comes from a board in Katapult, in pieces as the first byte says: each answer
+ * that is taken must stand in the bytes as a whole frame, in their order, and there is always room
+ * for more.
  */
 #include <stdlib.h>
 #include <string.h>
