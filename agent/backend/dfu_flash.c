@@ -35,9 +35,9 @@ int dfu_flash_init(struct dfu_flash *flash, struct dfu_wire *wire,
 		.size_bytes = (uint32_t)size_bytes,
 		.block_bytes = block_bytes,
 		.write_unit_bytes = 8,
-		.bytes = malloc(size_bytes),
-		.is_known = calloc(size_bytes / block_bytes, sizeof(bool)),
 	};
+	flash->bytes = malloc(flash->size_bytes);
+	flash->is_known = calloc(flash->size_bytes / block_bytes, sizeof(bool));
 	return flash->bytes && flash->is_known ? 0 : -ENOMEM;
 }
 
