@@ -58,22 +58,14 @@ static int fail_remote(struct backend_session *session, const char *doing)
 int dfu_fail_wire(struct backend_session *session, int error, const char *doing)
 {
 	struct visit *visit = &session->visit;
-	if (visit->failure->code != REASON_NONE)
+	if (visit_fail_wire(visit, error, doing) < 0)
 		return error;
 	switch (error) {
-	case -ENODEV:
-		return visit_fail(visit, error, REASON_BOARD_LEFT,
-			"the board was unplugged or fell off the bus while %s; %s. Plug it in again",
-			doing, dfu_consequence(session));
 	case -ETIMEDOUT:
 		return visit_fail(visit, error, REASON_BOARD_SILENT,
 			"the board stopped answering while %s, and resetting its port did not help; "
 			"%s. Unplug it, with all its power, and plug it in again",
 			doing, dfu_consequence(session));
-	case -ENOMEM:
-		return visit_fail(visit, error, REASON_INTERNAL,
-			"there was not enough memory while %s; %s", doing,
-			dfu_consequence(session));
 	case -EREMOTEIO:
 		return fail_remote(session, doing);
 	default:

@@ -19,13 +19,9 @@ const char *katapult_consequence(const struct backend_session *session)
 int katapult_fail_wire(struct backend_session *session, int error, const char *doing)
 {
 	struct visit *visit = &session->visit;
-	if (visit->failure->code != REASON_NONE)
+	if (visit_fail_wire(visit, error, doing) < 0)
 		return error;
 	switch (error) {
-	case -ENODEV:
-		return visit_fail(visit, error, REASON_BOARD_LEFT,
-			"the board was unplugged or fell off the bus while %s; %s. Plug it in again",
-			doing, katapult_consequence(session));
 	case -ESTALE:
 		return visit_fail(visit, error, REASON_BOARD_SILENT,
 			"Katapult does not answer any more while %s, and needs a reset: a damaged byte "
@@ -40,10 +36,6 @@ int katapult_fail_wire(struct backend_session *session, int error, const char *d
 		return visit_fail(visit, error, REASON_BOARD_ERROR,
 			"Katapult refused a command while %s; %s. Its flash may be protected or faulty",
 			doing, katapult_consequence(session));
-	case -ENOMEM:
-		return visit_fail(visit, error, REASON_INTERNAL,
-			"there was not enough memory while %s; %s", doing,
-			katapult_consequence(session));
 	default:
 		return visit_fail(visit, error, REASON_BOARD_ERROR,
 			"the board failed while %s (%s); %s. Press reset twice, or unplug it and plug "

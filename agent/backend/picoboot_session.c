@@ -18,24 +18,15 @@ const char *picoboot_consequence(const struct backend_session *session)
 
 int picoboot_fail_wire(struct backend_session *session, int error, const char *doing)
 {
-	if (session->visit.failure->code != REASON_NONE)
+	if (visit_fail_wire(&session->visit, error, doing) < 0)
 		return error;
 	switch (error) {
-	case -ENODEV:
-		return visit_fail(&session->visit, error, REASON_BOARD_LEFT,
-			"the board was unplugged or fell off the bus while %s; %s. Plug it in "
-			"again",
-			doing, picoboot_consequence(session));
 	case -ETIMEDOUT:
 		return visit_fail(&session->visit, error, REASON_BOARD_SILENT,
 			"the board stopped answering while %s, and resetting its port did not "
 			"help; %s. Unplug it and plug it in again, with another cable or port if this "
 			"repeats",
 			doing, picoboot_consequence(session));
-	case -ENOMEM:
-		return visit_fail(&session->visit, error, REASON_INTERNAL,
-			"there was not enough memory while %s; %s", doing,
-			picoboot_consequence(session));
 	default:
 		return visit_fail(&session->visit, error, REASON_BOARD_ERROR,
 			"the board failed again and again while %s (%s; the board says: %s); %s. Unplug "

@@ -40,6 +40,24 @@ int visit_fail_open(struct visit *visit, int error, const char *holders)
 	}
 }
 
+int visit_fail_wire(struct visit *visit, int error, const char *doing)
+{
+	if (visit->failure->code != REASON_NONE)
+		return error;
+	switch (error) {
+	case -ENODEV:
+		return visit_fail(visit, error, REASON_BOARD_LEFT,
+			"the board was unplugged or fell off the bus while %s; %s. Plug it in again",
+			doing, visit->consequence(visit->session));
+	case -ENOMEM:
+		return visit_fail(visit, error, REASON_INTERNAL,
+			"there was not enough memory while %s; %s", doing,
+			visit->consequence(visit->session));
+	default:
+		return 0;
+	}
+}
+
 int visit_check_arrival(struct visit *visit, struct usb_device *device)
 {
 	int r = usb_is_same_arrival(device);
