@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "backend/dfu_flash.h"
+#include "backend/flash_plan.h"
 
 #define FIRST_BLOCK 2u
 #define BLOCKS_MAX  65536u
@@ -46,14 +47,6 @@ void dfu_flash_done(struct dfu_flash *flash)
 	free(flash->bytes);
 	free(flash->is_known);
 	*flash = (struct dfu_flash){ 0 };
-}
-
-bool dfu_is_blank(const uint8_t *bytes, size_t length)
-{
-	for (size_t i = 0; i < length; i++)
-		if (bytes[i] != 0xff)
-			return false;
-	return true;
 }
 
 bool dfu_flash_contains(const struct dfu_flash *flash, uint32_t address, uint32_t length)
@@ -163,7 +156,7 @@ int dfu_flash_erase(struct dfu_flash *flash, uint32_t address, uint32_t length)
 
 static bool needs_programming(struct dfu_flash *flash, uint32_t address, const uint8_t *data)
 {
-	if (dfu_is_blank(data, flash->block_bytes))
+	if (flash_is_blank(data, flash->block_bytes))
 		return false;
 	return !*known(flash, address) ||
 	       memcmp(dfu_flash_at(flash, address), data, flash->block_bytes) != 0;
@@ -190,7 +183,8 @@ int dfu_flash_program_piece(
 static uint16_t blank_at_start(const struct dfu_flash *flash, const uint8_t *data)
 {
 	uint16_t length = 0;
-	while (length < flash->block_bytes && dfu_is_blank(data + length, flash->write_unit_bytes))
+	while (length < flash->block_bytes &&
+		flash_is_blank(data + length, flash->write_unit_bytes))
 		length = (uint16_t)(length + flash->write_unit_bytes);
 	return length;
 }

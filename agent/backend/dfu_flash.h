@@ -60,5 +60,3 @@ int dfu_flash_program_piece(struct dfu_flash *flash, uint32_t address, const uin
  * be written later. */
 int dfu_flash_program(struct dfu_flash *flash, uint32_t address, const uint8_t *data,
 	uint32_t length) _must_check_;
-
-bool dfu_is_blank(const uint8_t *bytes, size_t length);

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "backend/dfu_look.h"
+#include "backend/flash_plan.h"
 #include "base/bytes.h"
 #include "model/katapult.h"
 #include "model/klipper.h"
@@ -108,7 +109,7 @@ static int read_program(const struct look *look, uint32_t start, struct program 
 		if (r < 0)
 			return r;
 		bool is_end =
-			dfu_is_blank(dfu_flash_at(look->flash, start + program.length), stride);
+			flash_is_blank(dfu_flash_at(look->flash, start + program.length), stride);
 		program.length += stride;
 		r = is_end ? 0 : find_dictionary(look, &program);
 		if (r < 0)
@@ -162,7 +163,7 @@ static int read_katapult(const struct look *look, uint32_t *ret_length)
 		int r = dfu_flash_read(look->flash, flash->start + length, flash->block_bytes);
 		if (r < 0)
 			return r;
-		if (dfu_is_blank(dfu_flash_at(flash, flash->start + length), flash->block_bytes))
+		if (flash_is_blank(dfu_flash_at(flash, flash->start + length), flash->block_bytes))
 			break;
 		length += flash->block_bytes;
 	}

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "backend/dfu_flash.h"
+#include "backend/flash_plan.h"
 #include "backend/dfu_plan.h"
 
 /* ---- laying out -------------------------------------------------------------------------- */
@@ -119,7 +120,7 @@ static enum dfu_unit_state need_of(
 	for (uint32_t at = 0; at < unit->length; at += plan->block_bytes) {
 		if (memcmp(there + at, unit->wanted + at, plan->block_bytes) == 0)
 			continue;
-		if (!dfu_is_blank(there + at, plan->block_bytes))
+		if (!flash_is_blank(there + at, plan->block_bytes))
 			return UNIT_ERASE;
 		state = UNIT_FILL;
 	}
@@ -169,7 +170,7 @@ bool dfu_plan_must_be_erased(
 	uint32_t at = known_bytes - plan->block_bytes;
 	image_copy(plan->image, unit->address + at, plan->block_bytes, unit->wanted + at);
 	if (memcmp(there + at, unit->wanted + at, plan->block_bytes) == 0 ||
-		dfu_is_blank(there + at, plan->block_bytes))
+		flash_is_blank(there + at, plan->block_bytes))
 		return false;
 	image_copy(plan->image, unit->address, unit->length, unit->wanted);
 	memcpy(unit->before, there, known_bytes);
@@ -195,7 +196,7 @@ void dfu_plan_learn(struct dfu_plan *plan, size_t index, const uint8_t *there)
 	image_copy(plan->image, unit->address, unit->length, unit->wanted);
 	unit->has_surroundings =
 		!blank_around || memcmp(blank_around, unit->wanted, unit->length) != 0;
-	unit->was_blank = dfu_is_blank(there, unit->length);
+	unit->was_blank = flash_is_blank(there, unit->length);
 	unit->state = need_of(plan, unit, there);
 }
 
@@ -212,7 +213,7 @@ bool dfu_plan_settle(struct dfu_plan *plan, bool force)
 	size_t offset = plan->head - first->address;
 	memcpy(plan->head_wanted, first->wanted + offset, plan->head_bytes);
 	memset(first->wanted + offset, 0xff, plan->head_bytes);
-	if (!dfu_is_blank(first->before + offset, plan->head_bytes))
+	if (!flash_is_blank(first->before + offset, plan->head_bytes))
 		first->state = UNIT_ERASE;
 	else if (!force)
 		(void)dfu_plan_prove(plan, 0, first->before);
@@ -306,9 +307,9 @@ static uint64_t bytes_to_write(const struct dfu_plan *plan, const struct dfu_uni
 {
 	uint64_t sum = 0;
 	for (uint32_t at = 0; at < unit->length; at += plan->block_bytes)
-		if (!dfu_is_blank(unit->wanted + at, plan->block_bytes) &&
+		if (!flash_is_blank(unit->wanted + at, plan->block_bytes) &&
 			(unit->state == UNIT_ERASE ||
-				dfu_is_blank(unit->before + at, plan->block_bytes)))
+				flash_is_blank(unit->before + at, plan->block_bytes)))
 			sum += plan->block_bytes;
 	return sum;
 }

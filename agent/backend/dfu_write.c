@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "backend/dfu_plan.h"
+#include "backend/flash_plan.h"
 #include "backend/dfu_write.h"
 
 #define TRIES 3
@@ -146,7 +147,7 @@ static int check_before_image(struct writing *writing)
 {
 	const struct dfu_unit *unit = unit_of(writing, 0);
 	uint32_t start = image_start(writing->plan->image);
-	if (dfu_is_blank(unit->before, start - unit->address))
+	if (flash_is_blank(unit->before, start - unit->address))
 		return 0;
 	return visit_fail(&writing->session->visit, -EINVAL, REASON_OVERLAPS_BOOTLOADER,
 		"the image begins at 0x%08" PRIx32 ", and what lies before it, from 0x%08" PRIx32
@@ -221,7 +222,8 @@ static int vectors_are_blank(struct writing *writing)
 {
 	const struct dfu_plan *plan = writing->plan;
 	int r = dfu_flash_read(writing->flash, plan->head, plan->head_bytes);
-	return r < 0 ? r : dfu_is_blank(dfu_flash_at(writing->flash, plan->head), plan->head_bytes);
+	return r < 0 ? r
+		     : flash_is_blank(dfu_flash_at(writing->flash, plan->head), plan->head_bytes);
 }
 
 static bool vectors_are_as_before(const struct writing *writing)

@@ -7,6 +7,7 @@
 #include "backend/katapult.h"
 #include "backend/katapult_session.h"
 #include "backend/katapult_write.h"
+#include "backend/flash_plan.h"
 #include "base/bytes.h"
 #include "model/klipper.h"
 
@@ -101,14 +102,6 @@ static int open_katapult(const struct usb_address *address, const struct backend
 
 /* ---- looking ----------------------------------------------------------------------------- */
 
-static bool is_blank(const uint8_t *bytes, uint32_t length)
-{
-	for (uint32_t i = 0; i < length; i++)
-		if (bytes[i] != 0xff)
-			return false;
-	return true;
-}
-
 /* What it runs, as far as its dictionary says so. */
 static int find_running(struct backend_session *session, struct board_facts *facts)
 {
@@ -117,7 +110,7 @@ static int find_running(struct backend_session *session, struct board_facts *fac
 		int r = katapult_know(session, known + STRIDE_BYTES);
 		if (r < 0)
 			return r;
-		if (is_blank(session->bytes + known, session->known_bytes - known))
+		if (flash_is_blank(session->bytes + known, session->known_bytes - known))
 			return 0;
 		known = session->known_bytes;
 		_cleanup_(klipper_done) struct klipper klipper = { 0 };
