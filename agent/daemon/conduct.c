@@ -17,10 +17,6 @@
 
 #define JOBS_AT_ONCE 8
 
-/* Silence that ends a wait: longer than the hands need to give a board up by themselves, also on a
- * small machine with a dozen of them. */
-#define PROBE_SILENCE_USEC (45 * USEC_PER_SEC)
-
 static void consider(struct conduct *conduct, const struct device *device);
 
 /* ---- small things ----------------------------------------------------------------------- */
@@ -112,6 +108,8 @@ void conduct_finish(
 
 void conduct_finish_stopped(struct job *job)
 {
+	if (job->is_running)
+		job->verification = VERIFY_RUNNING;
 	conduct_finish(job, job->stop_outcome, job->stop_reason,
 		job->stop_sentence ? job->stop_sentence : "stopped");
 }
@@ -140,6 +138,7 @@ static int on_deadline(sd_event_source *source, uint64_t usec, void *context)
 	switch (job->state) {
 	case JOB_PROBING:
 	case JOB_WRITING:
+	case JOB_ENTERING:
 		if (job->board_left)
 			conduct_finish(job, OUTCOME_INTERRUPTED, REASON_BOARD_LEFT,
 				"the board left, and the worker said nothing more; plug it again");
@@ -152,9 +151,12 @@ static int on_deadline(sd_event_source *source, uint64_t usec, void *context)
 		conduct_finish_stopped(job);
 		break;
 	case JOB_AWAITING:
-		conduct_finish(job, OUTCOME_FAILED, REASON_NO_APPLICATION,
-			"written and verified, but no application showed itself on the place; if "
-			"it is silent on USB, say expect = \"none\" in the rule");
+		if (job->is_called)
+			conduct_lose_loader(job);
+		else
+			conduct_finish(job, OUTCOME_FAILED, REASON_NO_APPLICATION,
+				"written and verified, but no application showed itself on the place; if "
+				"it is silent on USB, say expect = \"none\" in the rule");
 		break;
 	case JOB_QUEUED:
 	case JOB_DONE:
@@ -213,7 +215,7 @@ static void admit(struct job *job)
 		return;
 	}
 	conduct_move(job, JOB_EVENT_ADMITTED);
-	conduct_set_deadline(job, PROBE_SILENCE_USEC);
+	conduct_set_deadline(job, CONDUCT_PROBE_SILENCE_USEC);
 	conduct_enter_phase(job, PHASE_PROBE);
 	/* The worker is under way by now: what it costs to store this is not waited for. */
 	ledger_note(job->conduct->ledger, job);
@@ -258,7 +260,7 @@ static void consider(struct conduct *conduct, const struct device *device)
 		story_trouble(device->place, "left alone", -ENOMEM);
 	else if (judgement.verdict == VERDICT_PROBE)
 		begin(conduct, device, judgement.resumes);
-	else
+	else if (!mode_is_application(device->mode) || judgement.verdict == VERDICT_QUARANTINE)
 		story_board_left_alone(device, &judgement);
 }
 
@@ -275,14 +277,15 @@ void conduct_arrival(struct conduct *conduct, const struct device *device)
 	}
 	if (device->mode == MODE_NONE || conduct->draining)
 		return;
-	story_board_seen(device);
+	if (!mode_is_application(device->mode))
+		story_board_seen(device);
 	consider(conduct, device);
 }
 
 void conduct_departure(struct conduct *conduct, const struct device *device)
 {
 	sightings_on_departure(conduct->sightings, device, clock_usec(CLOCK_MONOTONIC));
-	if (device->mode != MODE_NONE)
+	if (!mode_is_application(device->mode))
 		story_board_left(device);
 	struct job *job = queue_at(conduct->queue, device);
 	if (!job)
@@ -295,7 +298,8 @@ void conduct_departure(struct conduct *conduct, const struct device *device)
 	if (job->state == JOB_QUEUED)
 		conduct_finish(job, OUTCOME_INTERRUPTED, REASON_BOARD_LEFT,
 			"the board left before its turn came; plug it again");
-	else if (job->state == JOB_PROBING || job->state == JOB_WRITING)
+	else if (job->state == JOB_PROBING || job->state == JOB_WRITING ||
+		 job->state == JOB_ENTERING)
 		/* It may have left because the worker restarted it: the last word decides. */
 		conduct_set_deadline(job, CONDUCT_LAST_WORD_USEC);
 }

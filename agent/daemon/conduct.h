@@ -19,6 +19,7 @@ struct conduct_settings {
 	const char *worker_socket;
 	struct store *store;
 	const char *history_file;
+	const char *backup_directory;
 	/* Something about the job has changed: its state, or how far it is. */
 	void (*on_change)(void *context, const struct job *job);
 	void *context;

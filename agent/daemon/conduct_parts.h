@@ -2,14 +2,18 @@
 #pragma once
 /*
  * What the parts of conduct.c share: conduct.c begins and ends jobs, conduct_worker.c talks with
- * their workers. Inside these two only.
+ * their workers, conduct_enter.c has applications enter their boot loaders. Inside these only.
  */
+#include "daemon/judge.h"
 #include "daemon/ledger.h"
 #include "daemon/queue.h"
 #include "daemon/sightings.h"
 
 struct conduct_settings;
 
+/* Silence that ends a wait: longer than the hands need to give a board up by themselves, also on a
+ * small machine with a dozen of them. */
+#define CONDUCT_PROBE_SILENCE_USEC (45 * USEC_PER_SEC)
 /* For the last word of a worker that was told to end, or whose board has left. */
 #define CONDUCT_LAST_WORD_USEC (10 * USEC_PER_SEC)
 
@@ -47,6 +51,16 @@ void conduct_start_waiting_jobs(struct conduct *conduct);
 
 /* The application has shown itself, or something else has. */
 void conduct_judge_successor(struct job *job);
+
+/* Permits the worker to have the application enter its boot loader. */
+void conduct_call(struct job *job, const struct judgement *judgement);
+/* The application has made way; then: something has shown itself, or nothing has. */
+void conduct_await_loader(struct job *job);
+void conduct_judge_loader(struct job *job);
+void conduct_lose_loader(struct job *job);
+
+/* Ends a job on a board that runs what it should. */
+void conduct_finish_running(struct job *job, const struct judgement *judgement);
 
 /* For the worker's connection. */
 void conduct_on_message(void *context, const struct wire_message *message);

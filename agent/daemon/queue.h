@@ -10,6 +10,7 @@
 #include <systemd/sd-event.h>
 
 #include "base/digest.h"
+#include "daemon/kept.h"
 #include "daemon/worker.h"
 #include "model/device.h"
 #include "model/job.h"
@@ -26,6 +27,7 @@ struct job {
 	struct worker *worker;
 	sd_event_source *deadline;
 
+	struct kept firmware; /* that the board holds, where it can be kept */
 	bool has_facts;
 	struct board_facts facts;
 
@@ -60,6 +62,8 @@ struct job {
 	char *stop_sentence;
 	bool has_to_leave; /* told to leave its boot mode, since it is not written */
 	bool is_restarted; /* as the worker says */
+	bool is_called; /* its application made way for a boot loader, which is to come up */
+	bool is_running; /* it says itself that it runs what it should */
 
 	bool has_plan;
 	struct job_plan plan;
@@ -104,6 +108,10 @@ bool queue_job_is_return(const struct queue *queue, const struct job *job);
 
 /* Was a board told to leave its boot mode on this socket, just before this job began? */
 bool queue_has_just_left(const struct queue *queue, const struct job *job);
+
+/* Was the image that this job is about proved in the flash of the same board, on this socket and
+ * just before? */
+bool queue_was_just_written(const struct queue *queue, const struct job *job);
 
 /* Jobs that have not ended. */
 size_t queue_active(const struct queue *queue);

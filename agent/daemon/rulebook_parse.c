@@ -131,6 +131,19 @@ static void flash_leave_on_refusal(struct parse *p, const config_setting_t *s, v
 	((struct policy_rule *)rule)->leave_on_refusal = want_bool(p, s);
 }
 
+static void flash_enter_bootloader(struct parse *p, const config_setting_t *s, void *object)
+{
+	struct policy_rule *rule = object;
+	if (config_setting_type(s) != CONFIG_TYPE_STRING)
+		rule->enter = want_bool(p, s) ? ENTER_YES : ENTER_NO;
+	else if (text_equal(config_setting_get_string(s), "dfu"))
+		rule->enter = ENTER_ALSO_DFU;
+	else
+		complain(p, s,
+			"enter_bootloader wants true, false, or \"dfu\", which permits the boot ROM "
+			"of an STM32 too");
+}
+
 static void flash_chip(struct parse *p, const config_setting_t *s, void *rule)
 {
 	want_chip(p, s, &((struct policy_rule *)rule)->stated_chip);
@@ -172,6 +185,7 @@ static const struct key flash_keys[] = {
 	{ "downgrade", flash_downgrade },
 	{ "bootloader", flash_bootloader },
 	{ "overwrite_bootloader", flash_bootloader },
+	{ "enter_bootloader", flash_enter_bootloader },
 	{ "leave_on_refusal", flash_leave_on_refusal },
 	{ "chip", flash_chip },
 	{ "sha256", flash_sha256 },

@@ -363,6 +363,11 @@ static enum match match_rule(const struct policy *policy, const struct policy_ru
 		*ret_why = "mode is another";
 		return MATCH_NO;
 	}
+	if (device->mode == MODE_KLIPPER && !rule->ignore && rule->enter == ENTER_NO) {
+		*ret_why = "it runs its application, and the rule does not say "
+			   "enter_bootloader = true";
+		return MATCH_NO;
+	}
 	if (rule->has_id && (rule->vid != device->vid || rule->pid != device->pid)) {
 		*ret_why = "vid_pid is another";
 		return MATCH_NO;

@@ -37,6 +37,13 @@ enum expectation {
 	EXPECT_ID, /* exactly this VID:PID */
 };
 
+/* May a running application be asked for its boot loader? */
+enum enter {
+	ENTER_NO,
+	ENTER_YES, /* where Katapult or the ROM of an RP2 will answer */
+	ENTER_ALSO_DFU, /* also where an STM32's ROM will: no heater of the board goes on in it */
+};
+
 struct policy_rule {
 	char *name;
 	struct policy_origin origin;
@@ -65,6 +72,7 @@ struct policy_rule {
 	uint16_t expected_pid;
 	bool flash_present; /* also boards that were there before the service */
 	bool force;
+	enum enter enter;
 	bool leave_on_refusal; /* a board that is not written shall not stay in its boot mode */
 	enum chip stated_chip; /* of the boards that this rule means; CHIP_UNKNOWN: not stated */
 	uint64_t flash_size_bytes; /* of the boards that this rule means; 0: not stated */

@@ -66,6 +66,10 @@ enum reason_code {
 	REASON_DOWNGRADE,
 	REASON_VERSION_UNORDERED, /* which of two versions is the older one, nobody can tell */
 	REASON_READ_PROTECTED, /* the chip shows nobody its flash */
+	REASON_LOADER_UNKNOWN, /* which boot loader would answer the application's request */
+	REASON_NO_LOADER, /* none would answer it, or did */
+	REASON_LOADER_UNREACHABLE, /* one that could not be seen from here */
+	REASON_LOADER_UNSAFE, /* one in which the board may switch a heater on */
 	REASON_UNSUPPORTED, /* the backend cannot write this kind of board yet */
 
 	/* the job */
