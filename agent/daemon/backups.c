@@ -158,8 +158,8 @@ static int write_all(int fd, const uint8_t *bytes, size_t length)
 static int store(int directory_fd, const char *name, const struct backup *backup)
 {
 	static const char unfinished[] = ".unfinished";
-	_cleanup_(closep) int fd = openat(
-		directory_fd, unfinished, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0640);
+	_cleanup_(closep) int fd = openat(directory_fd, unfinished,
+		O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0640);
 	if (fd < 0)
 		return -errno;
 	int r = write_all(fd, backup->bytes, backup->length);

@@ -25,5 +25,4 @@ struct backup {
  * the same; then forgets those that are too many. 0 and the file's path, the caller's; or a
  * negative errno, and nothing half-written is left.
  */
-int backups_store(const char *directory, const struct backup *backup, char **ret_path)
-	_must_check_;
+int backups_store(const char *directory, const struct backup *backup, char **ret_path) _must_check_;

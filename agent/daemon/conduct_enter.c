@@ -85,9 +85,8 @@ void conduct_lose_loader(struct job *job)
 /* It runs what it should already: its own word, which is the strongest proof there is. */
 void conduct_finish_running(struct job *job, const struct judgement *judgement)
 {
-	_cleanup_(freep) char *sentence = text_format(
-		"it runs %s already, as %s would have it", job->facts.running.version,
-		judgement->image_path);
+	_cleanup_(freep) char *sentence = text_format("it runs %s already, as %s would have it",
+		job->facts.running.version, judgement->image_path);
 	job->is_running = true;
 	conduct_stop(job, OUTCOME_IDENTICAL, REASON_NONE, sentence ? sentence : "it runs it");
 }
