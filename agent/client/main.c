@@ -31,6 +31,7 @@ static const struct verb verbs[] = {
 	{ .name = "status", .run = verb_status },
 	{ .name = "list", .run = verb_list, .takes_all = true },
 	{ .name = "explain", .run = verb_explain, .argument = "PLACE", .takes_like = true },
+	{ .name = "flash", .run = verb_flash, .argument = "PLACE", .needs_argument = true },
 	{ .name = "identify",
 		.run = verb_identify,
 		.argument = "PORT",
@@ -63,6 +64,8 @@ static void help(void)
 	      "                     without a place: to every board in a boot mode\n"
 	      "  explain --like VID:PID@PLACE\n"
 	      "                     the same for a board that is not there\n"
+	      "  flash PLACE|NAME   have a board that is there flashed as the policy says, and wait;\n"
+	      "                     NAME: of a board in the policy\n"
 	      "  identify PORT [--dictionary FILE]\n"
 	      "                     ask the board on a serial port what it runs; changes nothing\n"
 	      "  jobs               what was done to which board since the service came up\n"

@@ -31,8 +31,8 @@ void tty_done(struct tty *tty)
 static int find_usb(struct tty *tty)
 {
 	char interface[PATH_MAX];
-	_cleanup_(freep) char *link = text_format(
-		"/sys/dev/char/%u:%u/device", major(tty->number), minor(tty->number));
+	_cleanup_(freep) char *link =
+		text_format("/sys/dev/char/%u:%u/device", major(tty->number), minor(tty->number));
 	if (!link)
 		return -ENOMEM;
 	if (!realpath(link, interface))
@@ -155,8 +155,8 @@ static int add(struct tty_holders *holders, const char *process, enum holding ho
 	if (!name)
 		return -ENOMEM;
 	if (holding == HOLDS)
-		return text_append(&holders->names, "%s%s (%s)", holders->names ? ", " : "", name,
-			process);
+		return text_append(
+			&holders->names, "%s%s (%s)", holders->names ? ", " : "", name, process);
 	holders->may_be_klippy |= text_equal(name, "klippy.py");
 	return 0;
 }

@@ -41,6 +41,7 @@ struct request {
 int verb_status(struct request *request) _must_check_;
 int verb_list(struct request *request) _must_check_;
 int verb_explain(struct request *request) _must_check_;
+int verb_flash(struct request *request) _must_check_;
 int verb_identify(struct request *request) _must_check_;
 int verb_jobs(struct request *request) _must_check_;
 int verb_history(struct request *request) _must_check_;

@@ -48,8 +48,9 @@ static int require_nobody(const struct tty *tty, struct problem *problem)
 static int usage(const char *path, int error, struct problem *problem)
 {
 	_cleanup_(freep) char *safe = text_escape(path);
-	return problem_set(problem, EXIT_USAGE, "no-such-port", "%s: %s; name a serial port, as "
-								"/dev/ttyACM0 or one of /dev/serial/by-id",
+	return problem_set(problem, EXIT_USAGE, "no-such-port",
+		"%s: %s; name a serial port, as "
+		"/dev/ttyACM0 or one of /dev/serial/by-id",
 		safe ? safe : "the port",
 		error == -ENOTTY ? "this is no serial port" : strerror(-error));
 }
@@ -107,18 +108,19 @@ static int put_address(cJSON *answer, const char *key, bool is_known, uint32_t a
 	return json_put_text(answer, key, text);
 }
 
-static int describe(const struct tty *tty, enum board_mode mode, const struct sight *sight,
-	cJSON *answer)
+static int describe(
+	const struct tty *tty, enum board_mode mode, const struct sight *sight, cJSON *answer)
 {
 	const struct board_facts *facts = &sight->facts;
 	TRY(json_put_text(answer, "port", tty->node));
 	TRY(json_put_text(answer, "mode", mode_name(mode)));
-	TRY(json_put_text(answer, "chip",
-		facts->chip == CHIP_UNKNOWN ? "" : chip_name(facts->chip)));
+	TRY(json_put_text(
+		answer, "chip", facts->chip == CHIP_UNKNOWN ? "" : chip_name(facts->chip)));
 	TRY(json_put_text(answer, "bootloader", bootloader_name(facts->bootloader)));
 	TRY(put_address(answer, "application_start", facts->has_application_start,
 		facts->application_start));
-	TRY(json_put(answer, "dictionary_bytes", cJSON_CreateNumber((double)sight->dictionary_bytes)));
+	TRY(json_put(
+		answer, "dictionary_bytes", cJSON_CreateNumber((double)sight->dictionary_bytes)));
 	return put_running(answer, &facts->running);
 }
 
@@ -150,8 +152,9 @@ static int save(const struct sight *sight, const char *path, struct problem *pro
 	bool is_stdout = text_equal(path, "-");
 	_cleanup_(fclosep) FILE *opened = is_stdout ? NULL : fopen(path, "we");
 	FILE *file = is_stdout ? stdout : opened;
-	bool is_written = file && fwrite(sight->dictionary, 1, sight->dictionary_bytes, file) ==
-					  sight->dictionary_bytes &&
+	bool is_written = file &&
+			  fwrite(sight->dictionary, 1, sight->dictionary_bytes, file) ==
+				  sight->dictionary_bytes &&
 			  fflush(file) == 0;
 	return is_written ? 0
 			  : problem_set(problem, EXIT_UNREACHABLE, "not-written",

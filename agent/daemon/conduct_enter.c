@@ -48,6 +48,10 @@ void conduct_await_loader(struct job *job)
 	conduct_set_deadline(job, LOADER_USEC);
 	conduct_changed(job);
 	conduct_start_waiting_jobs(job->conduct);
+	/* No event tells of what is at the end of a line. */
+	if (device_is_line(job->device) && !job->successor)
+		job->successor =
+			device_new_line(job->device->syspath, job->device->baud, MODE_KATAPULT);
 	if (job->successor)
 		conduct_judge_successor(job);
 }

@@ -244,7 +244,7 @@ static void finish_unseen(struct job *job, const struct wire_outcome *outcome)
 
 static void on_good_outcome(struct job *job, const struct wire_outcome *outcome)
 {
-	if (job->expectation == EXPECT_NONE) {
+	if (job->expectation == EXPECT_NONE || device_is_line(job->device)) {
 		finish_unseen(job, outcome);
 		return;
 	}

@@ -11,6 +11,9 @@
 #include "daemon/rulebook.h"
 #include "daemon/rulebook_parts.h"
 
+/* Klipper's and Katapult's own choice (klipper, src/Kconfig). */
+#define KLIPPER_BAUD 250000
+
 static void board_name(struct parse *p, const config_setting_t *s, void *board)
 {
 	take_name(p, s, &((struct policy_board *)board)->name);
@@ -40,6 +43,22 @@ static void board_can_uuid(struct parse *parse, const config_setting_t *setting,
 		complain(parse, setting, "can_uuid wants twelve hexadecimal digits");
 }
 
+static void board_tty(struct parse *parse, const config_setting_t *setting, void *board)
+{
+	take_name(parse, setting, &((struct policy_board *)board)->tty);
+	const char *tty = ((struct policy_board *)board)->tty;
+	if (tty && (strncmp(tty, "/dev/", 5) != 0 || strstr(tty, "..") || strlen(tty) > 200 ||
+			   tty[strlen(tty) - 1] == '/'))
+		complain(parse, setting,
+			"tty wants the path of a serial port, as \"/dev/ttyAMA0\" or one of "
+			"/dev/serial/by-path");
+}
+
+static void board_baud(struct parse *p, const config_setting_t *s, void *board)
+{
+	((struct policy_board *)board)->baud = (unsigned)want_number(p, s, 1200, 4000000);
+}
+
 static void board_flash_size(struct parse *p, const config_setting_t *s, void *board)
 {
 	((struct policy_board *)board)->flash_size_bytes =
@@ -58,6 +77,8 @@ static const struct key board_keys[] = {
 	{ "chip", board_chip },
 	{ "serial", board_serial },
 	{ "can_uuid", board_can_uuid },
+	{ "tty", board_tty },
+	{ "baud", board_baud },
 	{ "flash_size", board_flash_size },
 	{ "application_start", board_application_start },
 };
@@ -235,10 +256,14 @@ static void parse_board(struct parse *parse, const config_setting_t *setting)
 	take_group(parse, setting, board_keys, ELEMENTSOF(board_keys), board);
 	if (!board->name)
 		complain(parse, setting, "this board has no name; add name = \"…\"");
-	if (!board->serial && !board->can_uuid)
+	if (!board->serial && !board->can_uuid && !board->tty)
 		complain(parse, setting,
-			"this board has neither serial nor can_uuid, so it could "
+			"this board has neither serial nor can_uuid nor tty, so it could "
 			"never be told from others; add one");
+	if (board->baud && !board->tty)
+		complain(parse, setting, "baud belongs to tty; add tty = \"/dev/…\"");
+	if (board->tty && !board->baud)
+		board->baud = KLIPPER_BAUD;
 }
 
 static void parse_rule(struct parse *parse, const config_setting_t *setting)

@@ -19,6 +19,7 @@ static void policy_board_done(struct policy_board *board)
 	free(board->name);
 	free(board->serial);
 	free(board->can_uuid);
+	free(board->tty);
 	free(board->origin.file);
 }
 
@@ -326,6 +327,18 @@ static enum match match_other_board(
 	return weaker(match, serial);
 }
 
+/* A line shows nothing of the board at its end: what the policy says of it is all there is, and a
+ * rule that does not name it does not mean it. */
+static enum match match_line(
+	const struct policy_board *board, const struct candidate *candidate, const char **ret_why)
+{
+	*ret_why = "only a rule for a board with this tty means a board on a serial line";
+	if (!board || !text_equal(board->tty, candidate->device->syspath))
+		return MATCH_NO;
+	*ret_why = "the board's chip is another";
+	return match_chip(board->chip, candidate->device, candidate->facts);
+}
+
 static enum match match_board(const struct policy_rule *rule, const struct policy_board *board,
 	const struct candidate *candidate, const char **ret_why)
 {
@@ -386,6 +399,8 @@ static enum match match_rule(const struct policy *policy, const struct policy_ru
 		*ret_why = why_chip_is_open(candidate->facts);
 	const struct policy_board *board =
 		rule->declared ? rule->declared : policy_board(policy, rule->board);
+	if (device_is_line(device))
+		return weaker(match, match_line(board, candidate, ret_why));
 	return board ? weaker(match, match_board(rule, board, candidate, ret_why)) : match;
 }
 

@@ -25,6 +25,8 @@ struct policy_board {
 	enum chip chip; /* CHIP_UNKNOWN: any */
 	char *serial; /* NULL: not stated */
 	char *can_uuid; /* NULL: not stated */
+	char *tty; /* the serial line that it is reached by; NULL: it is on USB */
+	unsigned baud; /* of the line */
 	uint64_t flash_size_bytes; /* 0: not stated */
 	bool has_application_start;
 	uint32_t application_start;

@@ -66,6 +66,7 @@ static const char *const names[_REASON_MAX] = {
 	[REASON_BOARD_CHANGED] = "board-changed",
 	[REASON_NO_PERMISSION] = "no-permission",
 	[REASON_BOARD_BUSY] = "board-busy",
+	[REASON_RUNS_APPLICATION] = "runs-application",
 	[REASON_BOARD_SILENT] = "board-silent",
 	[REASON_BOARD_ERROR] = "board-error",
 	[REASON_VERIFY_FAILED] = "verify-failed",
