@@ -131,11 +131,19 @@ static void identify(struct job *job, const struct board_facts *facts)
 	identity_complete(&job->facts, job->device, &clues);
 }
 
-static void on_evidence(struct job *job, const struct board_facts *facts)
+static bool would_write(const struct judgement *judgement)
+{
+	return judgement->verdict == VERDICT_FLASH && judgement->reasons.count == 0;
+}
+
+void conduct_decide(struct job *job)
 {
 	_cleanup_(judgement_done) struct judgement judgement = { 0 };
-	identify(job, facts);
 	int r = conduct_judge(job->conduct, job->device, &job->facts, &judgement);
+	if (r >= 0 && !job->board_left && would_write(&judgement))
+		r = conduct_ask_printer(job, judgement.rule, SCOPE_OWN_PRINTER, &judgement.reasons);
+	if (r == CONDUCT_ASKS)
+		return;
 	if (r >= 0)
 		r = adopt_judgement(job, &judgement);
 	if (r < 0)
@@ -143,10 +151,16 @@ static void on_evidence(struct job *job, const struct board_facts *facts)
 	else if (job->board_left)
 		conduct_stop(job, OUTCOME_INTERRUPTED, REASON_BOARD_LEFT,
 			"the board left before anything was written; plug it again");
-	else if (judgement.verdict == VERDICT_FLASH && judgement.reasons.count == 0)
+	else if (would_write(&judgement))
 		permit(job, &judgement);
 	else
 		refuse(job, &judgement);
+}
+
+static void on_evidence(struct job *job, const struct board_facts *facts)
+{
+	identify(job, facts);
+	conduct_decide(job);
 }
 
 /* The application has shown itself, or something else has. */
