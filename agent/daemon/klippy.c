@@ -53,11 +53,17 @@ static void answer_unknown(struct klippy_question *question, const char *what, c
 	answer(question, PRINT_UNKNOWN, sentence);
 }
 
-/* What cannot be connected to may be no socket at all. */
-static bool is_socket(const char *path)
+/*
+ * Why nobody listens there, other than that Klipper is not running; or NULL. The kernel refuses a
+ * connection to what is no socket with the same words, and to a socket that was bound as a file: it
+ * is the one of a Klipper that ran before, while the one of today has taken its place elsewhere.
+ */
+static const char *why_deaf(const char *path)
 {
 	struct stat status;
-	return stat(path, &status) == 0 && S_ISSOCK(status.st_mode);
+	if (stat(path, &status) < 0 || !S_ISSOCK(status.st_mode))
+		return "is no socket";
+	return status.st_nlink == 0 ? "is the socket of a Klipper that is gone" : NULL;
 }
 
 static void answer_closed(struct klippy_question *question)
@@ -97,8 +103,11 @@ static void answer_error(struct klippy_question *question)
 
 static void answer_refused(struct klippy_question *question)
 {
-	if (!is_socket(question->path)) {
-		answer_unknown(question, "is no socket", "correct socket in printers = ( … )");
+	const char *why = why_deaf(question->path);
+	if (why) {
+		answer_unknown(question, why,
+			"correct socket in printers = ( … ), and show plugflashd the directory of "
+			"Klipper's socket, not the socket alone");
 		return;
 	}
 	_cleanup_(freep) char *sentence =

@@ -329,6 +329,20 @@ static void a_file_in_its_place_is_unknown(void **state)
 	answered(scene, PRINT_UNKNOWN, "is no socket: correct socket in printers");
 }
 
+/* A socket that was bound as a file, and was made anew since: nobody listens on it, and Klipper may
+ * be printing. */
+static void a_socket_that_was_made_anew_elsewhere_is_unknown(void **state)
+{
+	struct scene *scene = *state;
+	listen_there(scene, SOCK_STREAM, 8);
+	_cleanup_(closep) int old = open(scene->path, O_PATH | O_CLOEXEC);
+	assert_true(old >= 0);
+	unlink(scene->path);
+	scene->listener = safe_close(scene->listener);
+	snprintf(scene->path, sizeof(scene->path), "/proc/self/fd/%d", old);
+	answered(scene, PRINT_UNKNOWN, "is the socket of a Klipper that is gone");
+}
+
 static void a_socket_of_another_kind_is_unknown(void **state)
 {
 	listen_there(*state, SOCK_DGRAM, 0);
@@ -408,6 +422,7 @@ int main(void)
 		STORY(a_socket_that_nobody_listens_on_is_a_klipper_that_does_not_run),
 		STORY(no_socket_is_unknown),
 		STORY(a_file_in_its_place_is_unknown),
+		STORY(a_socket_that_was_made_anew_elsewhere_is_unknown),
 		STORY(a_socket_of_another_kind_is_unknown),
 		STORY(a_closed_door_is_told_with_the_key),
 		STORY(a_full_queue_is_unknown_at_once),
