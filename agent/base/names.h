@@ -21,6 +21,7 @@
 #define NAME_POLICY_DIRECTORY_VENDOR "/usr/lib/plugflash/policy.d"
 #define NAME_POLICY_DIRECTORY_ADMIN  "/etc/plugflash/policy.d"
 #define NAME_EXAMPLES_DIRECTORY      "/usr/share/plugflash/policies"
+#define NAME_DROPINS_DIRECTORY       "/usr/share/plugflash/dropins"
 
 #define NAME_BUS           "org.plugflash1"
 #define NAME_BUS_PATH      "/org/plugflash1"

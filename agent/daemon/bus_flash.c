@@ -19,14 +19,13 @@ static bool may_be(const struct bus_view *view, const struct device *device, con
 	const struct policy_rule *rule;
 	struct device arriving = *device;
 	arriving.was_present = false;
-	enum verdict verdict = policy_decide(
-		view->policy, &arriving, conduct_facts(view->conduct, device), &rule);
+	enum verdict verdict =
+		policy_decide(view->policy, &arriving, conduct_facts(view->conduct, device), &rule);
 	return rule && text_equal(rule->board, name) && verdict != VERDICT_IGNORE;
 }
 
 /* Of those that are plugged in. How many there are; `ret` is the first. */
-static unsigned find_named(
-	const struct bus_view *view, const char *name, const struct device **ret)
+static unsigned find_named(const struct bus_view *view, const char *name, const struct device **ret)
 {
 	unsigned found = 0;
 	for (size_t i = 0; i < monitor_count(view->monitor); i++) {

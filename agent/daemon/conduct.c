@@ -13,6 +13,7 @@
 #include "daemon/conduct_parts.h"
 #include "daemon/judge.h"
 #include "daemon/ledger.h"
+#include "daemon/neighbour.h"
 #include "daemon/story.h"
 
 #define JOBS_AT_ONCE 8
@@ -97,6 +98,7 @@ void conduct_finish(
 	struct conduct *conduct = job->conduct;
 	bool is_own_echo = job->state == JOB_AWAITING && job->successor &&
 			   job->successor->mode == job->device->mode;
+	job->printers.question = neighbour_forget(job->printers.question);
 	conduct_move(job, JOB_EVENT_ENDED);
 	job->outcome = outcome;
 	job->reason = reason;
@@ -131,6 +133,7 @@ void conduct_stop(
 	struct job *job, enum job_outcome outcome, enum reason_code reason, const char *sentence)
 {
 	struct wire_message message = { .type = WIRE_STOP, .stop.leave = job->has_to_leave };
+	job->printers.question = neighbour_forget(job->printers.question);
 	job->stop_outcome = outcome;
 	job->stop_reason = reason;
 	job->stop_sentence = strdup(sentence);
@@ -336,6 +339,9 @@ void conduct_departure(struct conduct *conduct, const struct device *device)
 	if (job->state == JOB_QUEUED)
 		conduct_finish(job, OUTCOME_INTERRUPTED, REASON_BOARD_LEFT,
 			"the board left before its turn came; plug it again");
+	else if (job->printers.question)
+		conduct_stop(job, OUTCOME_INTERRUPTED, REASON_BOARD_LEFT,
+			"the board left while its printer was asked; plug it again");
 	else if (job->state == JOB_PROBING || job->state == JOB_WRITING ||
 		 job->state == JOB_ENTERING)
 		/* It may have left because the worker restarted it: the last word decides. */

@@ -17,10 +17,18 @@ struct policy *policy_new(void)
 static void policy_board_done(struct policy_board *board)
 {
 	free(board->name);
+	free(board->printer);
 	free(board->serial);
 	free(board->can_uuid);
 	free(board->tty);
 	free(board->origin.file);
+}
+
+static void policy_printer_done(struct policy_printer *printer)
+{
+	free(printer->name);
+	free(printer->socket);
+	free(printer->origin.file);
 }
 
 static void policy_rule_done(struct policy_rule *rule)
@@ -39,6 +47,8 @@ struct policy *policy_free(struct policy *policy)
 		return NULL;
 	for (size_t i = 0; i < policy->board_count; i++)
 		policy_board_done(&policy->boards[i]);
+	for (size_t i = 0; i < policy->printer_count; i++)
+		policy_printer_done(&policy->printers[i]);
 	for (size_t i = 0; i < policy->rule_count; i++)
 		policy_rule_done(&policy->rules[i]);
 	for (size_t i = 0; i < policy->directory_count; i++)
@@ -46,6 +56,7 @@ struct policy *policy_free(struct policy *policy)
 	name_index_done(&policy->boards_by_name);
 	free(policy->directories);
 	free(policy->boards);
+	free(policy->printers);
 	free(policy->rules);
 	free(policy);
 	return NULL;
@@ -71,6 +82,18 @@ struct policy_board *policy_add_board(struct policy *policy)
 	struct policy_board *board = &grown[policy->board_count++];
 	*board = (struct policy_board){ 0 };
 	return board;
+}
+
+struct policy_printer *policy_add_printer(struct policy *policy)
+{
+	struct policy_printer *grown =
+		reallocarray(policy->printers, policy->printer_count + 1, sizeof(*grown));
+	if (!grown)
+		return NULL;
+	policy->printers = grown;
+	struct policy_printer *printer = &grown[policy->printer_count++];
+	*printer = (struct policy_printer){ 0 };
+	return printer;
 }
 
 int policy_add_directory(struct policy *policy, const char *path)
@@ -149,6 +172,20 @@ const struct policy_board *policy_board(const struct policy *policy, const char 
 		if (text_equal(policy->boards[i].name, name))
 			return &policy->boards[i];
 	return NULL;
+}
+
+const struct policy_printer *policy_printer(const struct policy *policy, const char *name)
+{
+	for (size_t i = 0; i < policy->printer_count; i++)
+		if (text_equal(policy->printers[i].name, name))
+			return &policy->printers[i];
+	return NULL;
+}
+
+const struct policy_printer *policy_printer_of(const struct policy *policy, const char *board)
+{
+	const struct policy_board *known = policy_board(policy, board);
+	return known ? policy_printer(policy, known->printer) : NULL;
 }
 
 /* ---- matching ---------------------------------------------------------------------------- */

@@ -74,6 +74,8 @@ enum reason_code {
 
 	/* the job */
 	REASON_BOARD_LEFT,
+	REASON_PRINTING, /* the board's printer is, or has paused */
+	REASON_PRINT_UNKNOWN, /* nobody can tell whether it is */
 	REASON_BOARD_CHANGED, /* another arrival is on the place now */
 	REASON_NO_PERMISSION,
 	REASON_BOARD_BUSY, /* another program holds the interface */
