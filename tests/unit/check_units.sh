@@ -107,7 +107,7 @@ verify_dropin() {
 
 # They open a door to one directory, and take no wall down.
 check_dropin_restraint() {
-	! grep -h '^[A-Za-z]' units/dropins/*/*.conf | grep -vE '^(SupplementaryGroups|BindReadOnlyPaths|UMask)='
+	! grep -h '^[A-Za-z]' units/dropins/*/*.conf | grep -vE '^(SupplementaryGroups|BindReadOnlyPaths|UMask|DeviceAllow)='
 }
 
 # What is bound is a directory, and lies where the manual and the policies look for it.
@@ -220,7 +220,7 @@ check_rules_ids() {
 		grep -q "idVendor}==\"$vid\", ATTR{idProduct}==\"$pid\".*ID_PLUGFLASH}=\"$mode\"" <<<"$rules" ||
 			{ echo "no mark $mode for $vid:$pid"; return 1; }
 	done < <(sed -n 's/.*{ 0x\([0-9a-f]*\), 0x\([0-9a-f]*\), \(MODE_[A-Z0-9_]*\) }.*/\1 \2 \3/p' \
-		agent/model/board.c | sed 's/MODE_DFU/dfu/; s/MODE_RP\(20..\|23..\)_BOOT/rp\1-boot/')
+		agent/model/board.c | sed 's/MODE_//' | tr A-Z_ a-z-)
 	! grep '"0483"' <<<"$rules" | grep -v ':fe0102:'
 }
 
@@ -255,7 +255,7 @@ check_user_names() {
 		says units/plugflash.sysusers "g $usb - -" &&
 		says units/plugflashd.service "User=$user" && says units/plugflashd.service "Group=$group" &&
 		says units/plugflash-worker.socket "SocketUser=$user" &&
-		says units/plugflash-worker@.service "SupplementaryGroups=$usb" &&
+		says units/plugflash-worker@.service "SupplementaryGroups=$usb dialout" &&
 		mentions $RULES "GROUP:=\"$usb\"" &&
 		mentions units/org.plugflash1.conf "<policy user=\"$user\">" &&
 		mentions units/org.plugflash1.conf "<policy group=\"$group\">"

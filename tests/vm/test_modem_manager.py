@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """ModemManager is installed and running, and says nothing to a Katapult because of our rules; without
-them it does (or this story would prove nothing)."""
+them it does (or this story would prove nothing). It runs with the filter that it had before 1.12 and
+that owners of modems still choose: of itself it would leave a port without a network beside it alone."""
 import pathlib
 import re
 
@@ -10,7 +11,7 @@ from test_katapult import KatapultStory
 RULES = pathlib.Path("/usr/lib/udev/rules.d/59-plugflash.rules")
 MASK = pathlib.Path("/etc/udev/rules.d", RULES.name)
 MODEM_MANAGER_MASK = pathlib.Path("/etc/systemd/system/ModemManager.service")
-DEBUG = "[Service]\nExecStart=\nExecStart=/usr/sbin/ModemManager --debug\n"
+DEBUG = "[Service]\nExecStart=\nExecStart=/usr/sbin/ModemManager --debug --filter-policy=LEGACY\n"
 # It waits some seconds for more ports of a device, and for answers that do not come.
 LIMIT = 240
 
