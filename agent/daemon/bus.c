@@ -191,7 +191,9 @@ static int on_list_firmware(sd_bus_message *call, void *context, sd_bus_error *e
 
 static int on_flash(sd_bus_message *call, void *context, sd_bus_error *error)
 {
-	return bus_flash(call, ((struct bus *)context)->view, error);
+	const struct bus_view *view = ((struct bus *)context)->view;
+	const struct flash_view where = { view->conduct, view->monitor, view->policy };
+	return bus_flash(call, &where, error);
 }
 
 static int on_release(sd_bus_message *call, void *context, sd_bus_error *error)

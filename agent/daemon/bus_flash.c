@@ -14,7 +14,7 @@
 /* ---- which board is meant ---------------------------------------------------------------- */
 
 /* Does a rule for the board of this name decide about the device, as far as is known? */
-static bool may_be(const struct bus_view *view, const struct device *device, const char *name)
+static bool may_be(const struct flash_view *view, const struct device *device, const char *name)
 {
 	const struct policy_rule *rule;
 	struct device arriving = *device;
@@ -25,7 +25,8 @@ static bool may_be(const struct bus_view *view, const struct device *device, con
 }
 
 /* Of those that are plugged in. How many there are; `ret` is the first. */
-static unsigned find_named(const struct bus_view *view, const char *name, const struct device **ret)
+static unsigned find_named(
+	const struct flash_view *view, const char *name, const struct device **ret)
 {
 	unsigned found = 0;
 	for (size_t i = 0; i < monitor_count(view->monitor); i++) {
@@ -46,7 +47,7 @@ static int refuse(sd_bus_error *error, const char *name, const char *format, con
 }
 
 /* The caller's, or NULL with `error` set, or without when memory is short. */
-static struct device *find(const struct bus_view *view, const char *wanted, sd_bus_error *error)
+static struct device *find(const struct flash_view *view, const char *wanted, sd_bus_error *error)
 {
 	const struct device *device = monitor_find(view->monitor, wanted);
 	const struct policy_board *board = policy_board(view->policy, wanted);
@@ -85,7 +86,7 @@ static int refuse_judged(
 		sentence ? sentence : "nothing is written");
 }
 
-int bus_flash(sd_bus_message *call, const struct bus_view *view, sd_bus_error *error)
+int bus_flash(sd_bus_message *call, const struct flash_view *view, sd_bus_error *error)
 {
 	_cleanup_(judgement_done) struct judgement judgement = { 0 };
 	const char *wanted;
