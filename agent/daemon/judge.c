@@ -178,6 +178,7 @@ const char *judge_example(enum board_mode mode)
 	case MODE_DFU:
 		return NAME_EXAMPLES_DIRECTORY "/stm32-mainboard.conf";
 	case MODE_KATAPULT:
+	case MODE_KLIPPER:
 		return NAME_EXAMPLES_DIRECTORY "/klipper-printer.conf";
 	default:
 		return NULL;

@@ -14,6 +14,7 @@ static const char *const mode_names[_MODE_MAX] = {
 	[MODE_RP2350_BOOT] = "rp2350-boot",
 	[MODE_KATAPULT] = "katapult",
 	[MODE_DFU] = "dfu",
+	[MODE_KLIPPER] = "klipper",
 };
 
 static const enum chip chips_of_modes[_MODE_MAX] = {

@@ -50,6 +50,7 @@ char *device_describe(const struct device *device)
 		[MODE_RP2350_BOOT] = "RP2350 in boot mode",
 		[MODE_DFU] = "board in DFU",
 		[MODE_KATAPULT] = "board in Katapult",
+		[MODE_KLIPPER] = "board that runs Klipper",
 	};
 	if (titles[device->mode])
 		return text_format(
