@@ -5,12 +5,11 @@
 
 #include "backend/klipper.h"
 #include "backend/klipper_look.h"
+#include "backend/touch.h"
 #include "backend/visit.h"
 
-#define BAUD        115200 /* means nothing over USB */
-#define TOUCH_BAUD  1200
-#define LEAVES_MSEC 3000
-#define HOLDERS     "Klipper's host"
+#define BAUD    115200 /* means nothing over USB */
+#define HOLDERS "Klipper's host"
 
 struct backend_session {
 	struct visit visit;
@@ -134,20 +133,12 @@ static int klipper_probe(struct backend_session *session, struct board_facts *re
 
 /* ---- into the boot loader ---------------------------------------------------------------- */
 
-/*
- * Katapult is entered within the request, which then ends in an error; a boot ROM a moment behind
- * it. So how the request ends means nothing: what counts is that the port goes.
- */
 int klipper_enter(struct backend_session *session, struct backend_failure *ret_failure)
 {
 	visit_enter(&session->visit, ret_failure);
-	struct serial *serial = session->wire.serial;
-	(void)!serial_set_line(serial, TOUCH_BAUD, false);
-	int r = serial_pause(serial, LEAVES_MSEC);
-	if (r == -ENODEV)
+	int r = touch(session->wire.serial, BAUD);
+	if (r == 0)
 		return 0;
-	/* As it was, or the next who opens it would ask again. */
-	(void)!serial_set_line(serial, BAUD, true);
 	return visit_fail(&session->visit, r < 0 ? r : -EIO, REASON_BOARD_SILENT,
 		"the board did not enter its boot loader; %s. Bring it there by its buttons",
 		consequence(session));
