@@ -70,7 +70,10 @@ static int ask_processor(struct look *look)
 {
 	uint32_t vectors;
 	TRY(read_word(look, VTOR, &vectors));
-	look->has_start = vectors % VTOR_ALIGN == 0 && is_in_flash(look, vectors, VTOR_ALIGN);
+	/* It is not read there: a larger part may have more flash. */
+	const struct chip_range *most = &chip_memory(look->chip)->flash;
+	look->has_start =
+		vectors % VTOR_ALIGN == 0 && vectors >= most->start && vectors < most->end;
 	look->start = vectors;
 	return 0;
 }
