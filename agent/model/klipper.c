@@ -2,6 +2,7 @@
 /* What a dictionary of Klipper says; see klipper.h. */
 #include <cjson/cJSON.h>
 #include <errno.h>
+#include <math.h>
 #include <string.h>
 
 #include "base/text.h"
@@ -228,6 +229,26 @@ int klipper_parse(const char *json, size_t length, struct klipper *ret)
 	klipper.transport = transport_of(reading.facts | facts_of_mcu(klipper.mcu));
 	*ret = klipper;
 	klipper = (struct klipper){ 0 };
+	return 0;
+}
+
+int klipper_message_id(
+	const char *json, size_t length, const char *kind, const char *format, int32_t *ret)
+{
+	if (length == 0 || length > KLIPPER_JSON_MAX)
+		return -EBADMSG;
+	_cleanup_(foreign_json_freep) cJSON *top = NULL;
+	int r = foreign_json_parse(json, length, &top);
+	if (r < 0)
+		return r;
+	const cJSON *messages = cJSON_GetObjectItemCaseSensitive(top, kind);
+	const cJSON *id = cJSON_GetObjectItemCaseSensitive(messages, format);
+	if (!id)
+		return -ENOENT;
+	double number = cJSON_IsNumber(id) ? id->valuedouble : NAN;
+	if (!(number >= INT32_MIN && number <= INT32_MAX) || number != (double)(int32_t)number)
+		return -EBADMSG;
+	*ret = (int32_t)number;
 	return 0;
 }
 

@@ -76,6 +76,7 @@ int resident_init(struct resident *resident, const struct resident_options *opti
 		.due = NEVER,
 		.stats_due = NEVER,
 	};
+	klip_learn(&resident->klipper);
 	resident_start(resident, RESIDENT_NONE, &cdc_shape_stm32, 0);
 	return 0;
 }
