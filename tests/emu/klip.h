@@ -12,7 +12,7 @@
 #define KLIP_STATS_NSEC   (5 * NSEC_PER_SEC)
 #define KLIP_COMMAND_NSEC (20 * NSEC_PER_USEC)
 
-/* All zero: has no dictionary to show, and says nothing unasked. */
+/* All zero: its dictionary is the one in flash, if there is one, and it says nothing unasked. */
 struct klip_options {
 	const uint8_t *dictionary; /* as it lies in flash: packed */
 	size_t dictionary_bytes;
@@ -51,6 +51,9 @@ struct klip {
 	struct klip_counters counters;
 };
 
+/* The packed dictionary that lies somewhere in flash from `address` on, on the heap; no bytes:
+ * there is none. */
+uint8_t *klip_find_dictionary(const struct klip *klipper, uint32_t address, size_t *ret_bytes);
 /* Looks into its own dictionary. */
 void klip_learn(struct klip *klipper);
 void klip_start(struct klip *klipper, uint64_t now);

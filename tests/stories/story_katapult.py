@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: MIT
 """Boards in Katapult on a serial port of their own: looked at, kept, written, started."""
 from dfu_boards import DfuStory, built, newer, over
+from rig import place_of
 
 G0_USB = "klipper-stm32g0b1-usb-8k"
+G0_OLD = "klipper-stm32g0b1-usb-8k-old"
+G0_OLD_0 = "klipper-stm32g0b1-usb-0-old"
 G0_CAN = "klipper-stm32g0b1-can-8k"
 G0_KATAPULT = "katapult-stm32g0b1-can"
 SERIAL = "37002C000551323532363237"
@@ -73,3 +76,63 @@ class Writing(KatapultStory):
         self.assertEqual(self.job()["reason"], "overlaps-bootloader")
         self.assert_untouched(before)
 
+
+def enter(image, more="", match='vid_pid = "1d50:614e";'):
+    """Whatever boot loader comes up gets the image, too."""
+    return ", ".join((
+        f'{{ name = "running"; match = {{ {match} }};'
+        f'  flash = {{ image = "{image}.bin"; enter_bootloader = true; {more} }}; }}',
+        rule(image, WHOLE)))
+
+
+class Entering(KatapultStory):
+    """A board that runs Klipper is flashed without a button."""
+
+    def ends(self, count, place=1):
+        """So many jobs, one after the other on this place."""
+        lines, since = [], 0
+        for _ in range(count):
+            lines.append(self.rig.end_of_job(place_of(place), since))
+            since = self.rig.said.lines.index(lines[-1], since) + 1
+        return lines
+
+    def test_an_old_klipper_makes_way_and_comes_back_new(self):
+        image = self.given_firmware(G0_USB)
+        self.given_a_policy(enter(G0_USB))
+        self.plug_toolboard(built(G0_OLD))
+        entered, flashed, running = self.ends(3)
+        self.assertIn("job 1 entered", entered)
+        self.assertIn("job 2 flashed", flashed)
+        self.assertIn("job 3 identical", running)
+        self.assertIn("it runs v0.13", running)
+        self.assert_holds(image, 0x2000)
+        self.assertEqual([job["verify"] for job in self.rig.jobs(place_of(1))],
+                         ["none", "readback", "running"])
+        self.assertEqual(len(self.backups()), 1)
+
+    def test_what_runs_already_is_left_alone(self):
+        self.given_firmware(G0_USB)
+        self.given_a_policy(enter(G0_USB))
+        before = self.plug_toolboard(built(G0_USB))
+        self.assertIn("it runs v0.13", self.assert_ends("identical"))
+        self.assertEqual(self.state()["touches"], 0)
+        self.assert_untouched(before)
+
+    def test_a_rule_that_does_not_say_so_does_not_mean_it(self):
+        self.given_firmware(G0_USB)
+        self.given_a_policy(rule(G0_USB, match=""))
+        before = self.plug_toolboard(built(G0_OLD))
+        self.bench.ask("await", 1, "mode=application", limit=10000)
+        self.bench.ask("await", 1, "present", limit=10000)
+        self.assertIn("enter_bootloader", self.rig.say("explain", place_of(1))[0])
+        self.assertEqual(self.state()["touches"], 0)
+        self.assert_untouched(before)
+
+    def test_one_that_would_come_up_in_dfu_is_refused(self):
+        self.given_firmware("klipper-stm32g0b1-usb-0")
+        self.given_a_policy(enter("klipper-stm32g0b1-usb-0"))
+        before = self.plug_board(flash=built(G0_OLD_0), chip="g0b1", uid=SERIAL, button=0)
+        self.assertIn("heater", self.assert_ends("refused"))
+        self.assertEqual(self.job()["reason"], "loader-unsafe")
+        self.assertEqual(self.state()["touches"], 0)
+        self.assert_untouched(before)
