@@ -349,7 +349,7 @@ static void check_failure(int r, const struct backend_failure *failure)
 
 static void visit(void)
 {
-	const struct usb_address address = { .syspath = "/sys/devices/fuzz" };
+	const struct board_address address = { .usb.syspath = "/sys/devices/fuzz" };
 	const struct backend_watch watch = { 0 };
 	struct backend_session *session = NULL;
 	struct backend_failure failure;
@@ -361,7 +361,7 @@ static void visit(void)
 	else if (the_board.mcu && !the_board.has_lied)
 		must(text_equal(facts.running.mcu, the_board.mcu));
 	if (r == 0) {
-		r = klipper_enter(session, &failure);
+		r = klipper_backend.enter(session, &failure);
 		must((r == 0) == the_board.has_left);
 	}
 	must(the_board.now_msec < VISIT_MSEC);

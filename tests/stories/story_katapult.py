@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Boards in Katapult on a serial port of their own: looked at, kept, written, started."""
+import os
 import subprocess
 import zlib
 
@@ -12,6 +13,7 @@ G0_OLD_0 = "klipper-stm32g0b1-usb-0-old"
 G0_CAN = "klipper-stm32g0b1-can-8k"
 G0_KATAPULT = "katapult-stm32g0b1-can"
 SERIAL = "37002C000551323532363237"
+TESTBED = os.environ.get("UMOCKDEV_DIR", "")
 WHOLE = 'expect = "1d50:614e";'
 
 
@@ -213,15 +215,19 @@ class Identifying(KatapultStory):
                               env=EMULATED, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         return done.stdout.decode(), done.returncode
 
+    def node(self, place=1):
+        device = self.bench.ask("await", place, "present", limit=10000)["syspath"]
+        name, = os.listdir(f"{TESTBED}{device}/{os.path.basename(device)}:1.0/tty")
+        return f"/dev/{name}"
+
     def dictionary_of(self, image):
         return zlib.decompress(packed_dictionary(image))
 
     def test_a_klipper_on_a_port_of_its_own(self):
         self.plug_toolboard(built(G0_USB))
         self.bench.ask("await", 1, "mode=application", limit=10000)
-        self.bench.ask("await", 1, "present", limit=10000)
         path = self.rig.root / "klipper.dict"
-        said, status = self.identify("/dev/ttyACM0", "--dictionary", path)
+        said, status = self.identify(self.node(), "--dictionary", path)
         self.assertEqual(status, 0, said)
         self.assertIn("v0.13", said)
         self.assertIn("katapult", said)
