@@ -2,11 +2,15 @@
 /* Completing what is known of a board; see identity.h. The strongest clue comes first, and what its
  * descriptors exclude no clue brings back. */
 #include <ctype.h>
+#include <string.h>
 
 #include "base/text.h"
 #include "model/identity.h"
 #include "model/policy.h"
 #include "model/stm32_serial.h"
+
+/* Of a flash chip's id beside an RP2040, and of an RP2350's own. */
+#define RP2_ID_DIGITS 16
 
 static bool is_possible(const struct board_facts *facts, enum chip chip)
 {
@@ -95,9 +99,46 @@ static void take_firmware(struct board_facts *facts)
 	}
 }
 
+/* ---- programs of the Pico SDK ------------------------------------------------------------ */
+
+/* The SDK's own ids (pico-sdk, src/rp2_common/pico_stdio_usb/stdio_usb_descriptors.c). What they
+ * promise decides whether the board is asked; whether it is written, its ROM decides. */
+static chip_set chips_of_program(const struct device *device)
+{
+	if (device->vid == 0x2e8a && device->pid == 0x000a)
+		return chip_bit(CHIP_RP2040);
+	if (device->vid == 0x2e8a && device->pid == 0x0009)
+		return chip_bit(CHIP_RP2350);
+	return chip_bit(CHIP_RP2040) | chip_bit(CHIP_RP2350);
+}
+
+/* All that a look at such a board can show is how it is asked: whatever else a worker claims is not
+ * so. The serial is the id that boot mode shows, unless the program's maker chose another text. */
+static void take_program(struct board_facts *facts, const struct device *device)
+{
+	*facts = (struct board_facts){
+		.possible_chips = chips_of_program(device),
+		.content = CONTENT_BOOTABLE, /* it runs */
+		.reach = TRANSPORT_USB,
+		.bootsel = facts->bootsel,
+	};
+	facts->chip = chip_set_only(facts->possible_chips);
+	if (facts->chip != CHIP_UNKNOWN)
+		facts->chip_origin = CHIP_FROM_DESCRIPTORS;
+	if (strlen(device->serial) != RP2_ID_DIGITS || policy_serial_is_shared(device->serial))
+		return;
+	take_unique_id(facts, device->serial);
+	if (!board_id_is_valid(facts->unique_id))
+		*facts->unique_id = '\0';
+}
+
 void identity_complete(
 	struct board_facts *facts, const struct device *device, const struct identity_clues *clues)
 {
+	if (device->mode == MODE_PICO_SDK)
+		take_program(facts, device);
+	else
+		facts->bootsel = BOOTSEL_UNKNOWN;
 	if (device->mode != MODE_DFU)
 		return;
 	if (facts->chip != CHIP_UNKNOWN)

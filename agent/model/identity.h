@@ -34,7 +34,8 @@ struct identity_clues {
 	const struct own_write *own_write;
 };
 
-/* Completes what a probe saw, for boards in DFU; others say their chip themselves. */
+/* Completes what a probe saw, for boards in DFU and those that run a program of the Pico SDK;
+ * others say their chip themselves. */
 void identity_complete(
 	struct board_facts *facts, const struct device *device, const struct identity_clues *clues);
 
