@@ -42,7 +42,8 @@ static void take_application_start(struct board_facts *known, bool is_stated, ui
 static int judge_way(const struct policy_rule *rule, const struct board_facts *known,
 	const struct device *device, struct reasons *reasons)
 {
-	bool is_rom = device->mode == MODE_RP2040_BOOT || device->mode == MODE_RP2350_BOOT;
+	bool is_rom = device->mode == MODE_RP2040_BOOT || device->mode == MODE_RP2350_BOOT ||
+		      device->mode == MODE_PICO_SDK; /* which makes way for it */
 	if (!is_rom || !known->has_application_start ||
 		known->application_start == chip_memory(CHIP_RP2040)->flash.start)
 		return 0;
@@ -101,11 +102,16 @@ static bool runs_already(const struct policy_rule *rule, const struct board_fact
 	return running_is_same(&known->running, &wanted);
 }
 
-static int judge_application(const struct board_facts *known, const struct image_facts *says,
-	struct judgement *judgement)
+/* Only Klipper tells its version. */
+static int judge_application(const struct board_facts *known, const struct device *device,
+	const struct image_facts *says, struct judgement *judgement)
 {
-	judgement->is_running = runs_already(judgement->rule, known, says);
-	return judgement->is_running ? 0 : judge_entry(judgement->rule, known, &judgement->reasons);
+	judgement->is_running =
+		device->mode == MODE_KLIPPER && runs_already(judgement->rule, known, says);
+	if (judgement->is_running)
+		return 0;
+	int r = judge_way(judgement->rule, known, device, &judgement->reasons);
+	return r < 0 ? r : judge_entry(judgement->rule, known, &judgement->reasons);
 }
 
 /* ---- what is known, with the policy's word ------------------------------------------------ */
@@ -194,8 +200,8 @@ static int judge_image(const struct policy *policy, struct store *store,
 	/* Why there is no image stands in the reasons. */
 	judgement->image_path = TAKE_PTR(firmware.path);
 	judgement->image = TAKE_PTR(firmware.image);
-	if (device->mode == MODE_KLIPPER && judgement->image)
-		return judge_application(&known, &firmware.says, judgement);
+	if (mode_can_be_asked(device->mode) && judgement->image)
+		return judge_application(&known, device, &firmware.says, judgement);
 	return judge_way(rule, &known, device, &judgement->reasons);
 }
 
@@ -232,6 +238,7 @@ const char *judge_example(enum board_mode mode)
 	switch (mode) {
 	case MODE_RP2040_BOOT:
 	case MODE_RP2350_BOOT:
+	case MODE_PICO_SDK:
 		return NAME_EXAMPLES_DIRECTORY "/bench-hold-boot-and-plug.conf";
 	case MODE_DFU:
 		return NAME_EXAMPLES_DIRECTORY "/stm32-mainboard.conf";

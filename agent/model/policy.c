@@ -413,7 +413,7 @@ static enum match match_rule(const struct policy *policy, const struct policy_ru
 		*ret_why = "mode is another";
 		return MATCH_NO;
 	}
-	if (device->mode == MODE_KLIPPER && !rule->ignore && rule->enter == ENTER_NO) {
+	if (mode_can_be_asked(device->mode) && !rule->ignore && rule->enter == ENTER_NO) {
 		*ret_why = "it runs its application, and the rule does not say "
 			   "enter_bootloader = true";
 		return MATCH_NO;
