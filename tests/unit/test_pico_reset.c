@@ -137,6 +137,23 @@ static void a_look_disturbs_nobody_and_shows_the_way(void **state)
 	assert_int_equal(bench_counters(bench)->devices_open, 0);
 }
 
+/* A serial port belongs to a group of its own. */
+static void where_the_node_belongs_to_others_its_serial_port_is_asked(void **state)
+{
+	(void)state;
+	const struct klipper_kind *kind = klipper_kinds;
+	while (!kind->is_rp2)
+		kind++;
+	_cleanup_(klipper_board_done) struct klipper_board board = { 0 };
+	klipper_board_plug(&board, kind, NULL);
+	bench_forbid_node(board.board, true);
+	assert_int_equal(look(board.board, false).bootsel, BOOTSEL_BY_SERIAL);
+	assert_int_equal(bench_counters(board.bench)->ttys_opened, 0);
+	look(board.board, true);
+	assert_int_equal(bench_counters(board.bench)->opens, 0);
+	assert_int_equal(klipper_board_loader(&board), kind->loader);
+}
+
 static void the_way_shows_in_the_descriptors(void **state)
 {
 	(void)state;
@@ -174,6 +191,7 @@ int main(void)
 		cmocka_unit_test(a_board_that_stays_is_a_failure),
 		cmocka_unit_test(hostile_descriptors_have_none),
 		cmocka_unit_test(a_look_disturbs_nobody_and_shows_the_way),
+		cmocka_unit_test(where_the_node_belongs_to_others_its_serial_port_is_asked),
 		cmocka_unit_test(the_way_shows_in_the_descriptors),
 		cmocka_unit_test(a_board_that_has_left_is_not_opened),
 	};
