@@ -102,16 +102,49 @@ static bool runs_already(const struct policy_rule *rule, const struct board_fact
 	return running_is_same(&known->running, &wanted);
 }
 
-/* Only Klipper tells its version. */
-static int judge_application(const struct board_facts *known, const struct device *device,
-	const struct image_facts *says, struct judgement *judgement)
+/* As which a board of this chip shows itself once it has made way. */
+static struct device in_boot_mode(const struct device *device, enum chip chip)
 {
-	judgement->is_running =
-		device->mode == MODE_KLIPPER && runs_already(judgement->rule, known, says);
+	struct device asked = *device;
+	asked.mode = chip == CHIP_RP2350 ? MODE_RP2350_BOOT : MODE_RP2040_BOOT;
+	asked.vid = 0x2e8a;
+	asked.pid = chip == CHIP_RP2350 ? 0x000f : 0x0003;
+	asked.serial = (char *)"";
+	asked.was_present = false;
+	return asked;
+}
+
+/* A board that no rule means in its boot mode would stay there; and where something else is written
+ * to it, it would never be what this rule says, and be asked again. */
+static int judge_successor(const struct policy *policy, const struct policy_rule *rule,
+	const struct device *device, const struct board_facts *known, struct reasons *reasons)
+{
+	const struct device asked = in_boot_mode(device, known->chip);
+	const struct policy_rule *next;
+	if (device->mode != MODE_PICO_SDK ||
+		(policy_decide(policy, &asked, known, &next) == VERDICT_FLASH &&
+			text_equal(next->image, rule->image)))
+		return 0;
+	return reasons_add(reasons, REASON_NO_RULE,
+		"rule \"%s\" would have it enter its boot loader, and no rule would write that "
+		"image to the %s that comes up there: match the board by path or board alone, or "
+		"add a rule for mode = \"%s\"",
+		rule->name, chip_name(known->chip), mode_name(asked.mode));
+}
+
+/* Only Klipper tells its version. */
+static int judge_application(const struct policy *policy, const struct board_facts *known,
+	const struct device *device, const struct image_facts *says, struct judgement *judgement)
+{
+	const struct policy_rule *rule = judgement->rule;
+	struct reasons *reasons = &judgement->reasons;
+	judgement->is_running = device->mode == MODE_KLIPPER && runs_already(rule, known, says);
 	if (judgement->is_running)
 		return 0;
-	int r = judge_way(judgement->rule, known, device, &judgement->reasons);
-	return r < 0 ? r : judge_entry(judgement->rule, known, &judgement->reasons);
+	int r = judge_way(rule, known, device, reasons);
+	if (r == 0)
+		r = judge_successor(policy, rule, device, known, reasons);
+	return r < 0 ? r : judge_entry(rule, known, reasons);
 }
 
 /* ---- what is known, with the policy's word ------------------------------------------------ */
@@ -201,7 +234,7 @@ static int judge_image(const struct policy *policy, struct store *store,
 	judgement->image_path = TAKE_PTR(firmware.path);
 	judgement->image = TAKE_PTR(firmware.image);
 	if (mode_can_be_asked(device->mode) && judgement->image)
-		return judge_application(&known, device, &firmware.says, judgement);
+		return judge_application(policy, &known, device, &firmware.says, judgement);
 	return judge_way(rule, &known, device, &judgement->reasons);
 }
 

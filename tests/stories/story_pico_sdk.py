@@ -114,6 +114,18 @@ class LeavingAlone(Asking):
         self.assertEqual(self.rig.jobs(place_of(1)), [])
         self.assert_runs_untouched(before)
 
+    def test_one_that_nobody_would_write_in_its_boot_mode_is_not_brought_there(self):
+        self.given_a_rule('vid_pid = "2e8a:000a";')
+        before = self.plug_running()
+        self.assertIn("rp2040-boot", self.ends("refused"))
+        self.assert_runs_untouched(before)
+
+    def test_nor_is_one_whose_serial_does_not_show_there(self):
+        self.given_a_rule('board = "acme";', boards='boards = ({ name = "acme"; serial = "ACME-7"; });')
+        before = self.plug_running(serial="ACME-7")
+        self.ends("refused")
+        self.assert_runs_untouched(before)
+
     def test_an_image_that_its_rom_would_not_take_is_refused_before_it_is_asked(self):
         self.given_a_rule(content=images.rp2350_uf2(SIZE, seed=1))
         before = self.plug_running()

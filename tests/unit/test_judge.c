@@ -228,6 +228,40 @@ static void a_program_is_not_asked_in_vain(void **state)
 	assert_true(judgement.reasons.count > 0);
 }
 
+/* Or it would stay in boot mode, where nobody wants it. */
+static void a_program_is_asked_only_if_what_comes_up_is_written(void **state)
+{
+	struct shelf *shelf = *state;
+	shelf->rule->mode = MODE_PICO_SDK;
+	expect_program_refused(shelf, program, REASON_NO_RULE, "mode = \"rp2040-boot\"");
+	shelf->rule->mode = MODE_NONE;
+	struct policy_board *board = policy_add_board(shelf->policy);
+	board->name = strdup("b");
+	board->serial = strdup("504450610847861C");
+	shelf->rule->board = strdup("b");
+	struct board_facts facts = program;
+	strcpy(facts.unique_id, board->serial);
+	_cleanup_(judgement_done) struct judgement judgement = judged_program(shelf, facts);
+	assert_int_equal(judgement.reasons.count, 0);
+}
+
+static void a_rule_of_its_own_may_write_the_board_then(void **state)
+{
+	struct shelf *shelf = *state;
+	struct policy_rule *next = policy_add_rule(shelf->policy);
+	shelf->rule = &shelf->policy->rules[0];
+	shelf->rule->mode = MODE_PICO_SDK;
+	next->name = strdup("next");
+	next->mode = MODE_RP2040_BOOT;
+	next->image = strdup("a.bin");
+	_cleanup_(judgement_done) struct judgement judgement = judged_program(shelf, program);
+	assert_int_equal(judgement.reasons.count, 0);
+	/* With something else, the program would never be what its own rule says. */
+	free(next->image);
+	next->image = strdup("b.bin");
+	expect_program_refused(shelf, program, REASON_NO_RULE, "no rule would write that image");
+}
+
 #define STORY(function) \
 	cmocka_unit_test_setup_teardown(function, shelf_with_klipper, shelf_tear_down)
 #define PROGRAM_STORY(function) \
@@ -246,6 +280,8 @@ int main(void)
 		STORY(auto_looks_only_at_what_the_board_may_take),
 		PROGRAM_STORY(a_program_is_asked_for_an_image_that_its_rom_would_take),
 		PROGRAM_STORY(a_program_is_not_asked_in_vain),
+		PROGRAM_STORY(a_program_is_asked_only_if_what_comes_up_is_written),
+		PROGRAM_STORY(a_rule_of_its_own_may_write_the_board_then),
 	};
 	return cmocka_run_group_tests_name("judge", tests, NULL, NULL);
 }
