@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Boards in Katapult on a serial port of their own: looked at, kept, written, started."""
+import fcntl
+import json
 import os
 import subprocess
 import zlib
@@ -40,6 +42,11 @@ class KatapultStory(DfuStory):
         pieces = [(0, built(G0_KATAPULT))] + ([(0x2000, application)] if application else [])
         return self.plug_board(place, flash=over(*pieces),
                                **{"chip": "g0b1", "uid": SERIAL, "button": 0, **options})
+
+    def node(self, place=1):
+        device = self.bench.ask("await", place, "present", limit=10000)["syspath"]
+        name, = os.listdir(f"{TESTBED}{device}/{os.path.basename(device)}:1.0/tty")
+        return f"/dev/{name}"
 
     def press_reset_twice(self, place=1):
         """As quickly as a person does it, and no quicker: less than 10 ms are one press."""
@@ -155,6 +162,18 @@ class Entering(KatapultStory):
         self.assertEqual(self.state()["touches"], 0)
         self.assert_untouched(before)
 
+    def test_a_port_that_klippers_host_holds_is_left_alone(self):
+        self.given_firmware(G0_USB)
+        before = self.plug_toolboard(built(G0_OLD))
+        self.bench.ask("await", 1, "mode=application", limit=10000)
+        with open(TESTBED + self.node(), "rb+", buffering=0) as port:
+            fcntl.flock(port, fcntl.LOCK_EX)  # as pyserial does it
+            self.given_a_policy(enter(G0_USB, "present = true;"))
+            self.assertIn("Klipper's host holds", self.assert_ends("failed"))
+        self.assertEqual(self.job()["reason"], "board-busy")
+        self.assertEqual(self.state()["touches"], 0)
+        self.assert_untouched(before)
+
 
 LINE = "ttyAMA0"
 F446 = "klipper-stm32f446-uart-32k"
@@ -215,11 +234,6 @@ class Identifying(KatapultStory):
                               env=EMULATED, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         return done.stdout.decode(), done.returncode
 
-    def node(self, place=1):
-        device = self.bench.ask("await", place, "present", limit=10000)["syspath"]
-        name, = os.listdir(f"{TESTBED}{device}/{os.path.basename(device)}:1.0/tty")
-        return f"/dev/{name}"
-
     def dictionary_of(self, image):
         return zlib.decompress(packed_dictionary(image))
 
@@ -233,3 +247,18 @@ class Identifying(KatapultStory):
         self.assertIn("katapult", said)
         self.assertEqual(path.read_bytes(), self.dictionary_of(built(G0_USB)))
         self.assertEqual(self.state()["touches"], 0)
+
+    def test_a_klipper_that_is_a_process_of_this_computer(self):
+        """As its Linux process: a pty, and a link to that."""
+        path = self.rig.root / "klipper.dict"
+        pieces = ((0, built(F446_KATAPULT)), (0x8000, built(F446)))
+        self.plug_board(LINE, flash=over(*pieces), chip="f446", button=0, baud=250000)
+        self.bench.ask("await", LINE, "mode=application", limit=10000)
+        link = self.rig.root / "klipper_host_mcu"
+        link.symlink_to(os.path.realpath(f"{TESTBED}/dev/{LINE}"))
+        done = subprocess.run([BUILD / "plugflash", "identify", link, "--json", "--dictionary", path],
+                              timeout=LIMIT, check=True, stdout=subprocess.PIPE)
+        self.assertEqual(path.read_bytes(), self.dictionary_of(built(F446)))
+        told = json.loads(done.stdout)
+        self.assertEqual((told["klipper"], told["mcu"], told["transport"]), (True, "stm32f446xx", "uart"))
+        self.assertEqual(self.state(LINE)["wedges"], 0)
