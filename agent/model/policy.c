@@ -7,6 +7,7 @@
 
 #include "base/text.h"
 #include "model/policy.h"
+#include "model/serial.h"
 #include "model/stm32_serial.h"
 
 struct policy *policy_new(void)
@@ -154,21 +155,7 @@ const struct policy_board *policy_board(const struct policy *policy, const char 
 
 bool policy_serial_is_shared(const char *serial)
 {
-	/* RP2040 boot ROM B2, B0, B1: the ROM's revision. Firmware without flash access on RP2040.
-	 * Factory firmware; Klipper's "12345". */
-	static const char *const shared[] = {
-		"E0C9125B0D9B",
-		"E0C912D24340",
-		"E0C912952D54",
-		"EEEEEEEEEEEEEEEE",
-		"12345",
-		"000000000001",
-		"0123456789ABCDEF",
-	};
-	for (size_t i = 0; i < ELEMENTSOF(shared); i++)
-		if (strcasecmp(serial, shared[i]) == 0)
-			return true;
-	return stm32_serial_is_shared(serial);
+	return serial_is_shared(serial);
 }
 
 /* A board that rules are held against: what all of them ask is answered once. */
