@@ -47,11 +47,11 @@ const char *const history_statements[_STATEMENT_MAX] = {
 			     "ORDER BY place",
 	[FIND_INTENT] = "SELECT job, image_sha256, chip, rom_revision, flash_size_bytes, "
 			"flash_content, unique_id, is_partitioned, mode, boot_serial, "
-			"possible_chips, stored_realtime_usec FROM intents WHERE place = ?",
+			"possible_chips, stored_realtime_usec, id_origin FROM intents WHERE place = ?",
 	[STORE_INTENT] = "REPLACE INTO intents (place, job, image_sha256, chip, rom_revision, "
 			 "flash_size_bytes, flash_content, unique_id, is_partitioned, mode, "
-			 "boot_serial, possible_chips, stored_realtime_usec) "
-			 "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+			 "boot_serial, possible_chips, stored_realtime_usec, id_origin) "
+			 "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 	[DROP_INTENT] = "DELETE FROM intents WHERE place = ?",
 	[LAST_JOB] = "SELECT max((SELECT coalesce(max(job), 0) FROM jobs), "
 		     "(SELECT coalesce(max(last_job), 0) FROM numbers))",

@@ -145,6 +145,7 @@ struct own_write ledger_own_write(const struct intent *intent)
 		.boot_serial = intent->boot_serial,
 		.chip = intent->facts.chip,
 		.unique_id = intent->facts.unique_id,
+		.id_origin = intent->facts.id_origin,
 		.is_recent = is_recent(intent),
 	};
 }

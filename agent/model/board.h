@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "model/chip.h"
+#include "model/provenance.h"
 #include "model/running.h"
 #include "model/transport.h"
 
@@ -68,6 +69,23 @@ enum board_refusal {
 /* Hexadecimal digits of an id of at most 128 bits, and the end. */
 #define BOARD_ID_TEXT 33
 
+/* Who says which board it is, or which chip it has. */
+enum id_witness {
+	WITNESS_NONE,
+	WITNESS_BOARD, /* it itself */
+	WITNESS_SIGHTING, /* what left its place just before */
+	WITNESS_OWN_WRITE, /* the write of ours that is open on its place */
+	WITNESS_PASSPORT, /* the book of boards */
+	WITNESS_FIRMWARE, /* what is in its flash */
+	_WITNESS_MAX,
+};
+
+/* Two of them exclude each other: nobody is believed, and nothing is written. */
+struct id_dispute {
+	enum id_witness one, other; /* WITNESS_NONE: there is no dispute */
+	char one_says[BOARD_ID_TEXT], other_says[BOARD_ID_TEXT]; /* an id, or a chip's name */
+};
+
 enum bootloader {
 	BOOTLOADER_UNKNOWN, /* nobody has looked */
 	BOOTLOADER_NONE, /* looked, and there is none */
@@ -94,6 +112,10 @@ struct board_facts {
 	/* Upper-case hexadecimal, "" = unknown. RP2040: its flash chip's id; RP2350: its own. Both
 	 * are what the board's Klipper or SDK application shows as its USB serial. */
 	char unique_id[BOARD_ID_TEXT];
+	/* How `unique_id` was learnt, and who else says another one; found out by the mind
+	 * (identity.h), no worker says it. */
+	enum provenance id_origin;
+	struct id_dispute dispute;
 	bool is_partitioned; /* an RP2350 whose flash holds a partition table */
 	uint8_t refusals; /* enum board_refusal: what its fuses keep it from starting */
 

@@ -299,7 +299,11 @@ static void tables_that_are_not_ours_are_damage(void **state)
 
 /* ---- what is no damage ------------------------------------------------------------------- */
 
+#define WITHOUT_STEP_4                             \
+	"ALTER TABLE intents DROP COLUMN id_origin;" \
+	"DROP TABLE boards; DROP TABLE ties;"
 #define WITHOUT_STEP_3                                    \
+	WITHOUT_STEP_4                                    \
 	"ALTER TABLE intents DROP COLUMN mode;"           \
 	"ALTER TABLE intents DROP COLUMN boot_serial;"    \
 	"ALTER TABLE intents DROP COLUMN possible_chips;" \
@@ -318,6 +322,19 @@ static void an_intent_of_the_second_version_is_brought_up_to_date(void **state)
 	assert_int_equal(intent.mode, MODE_NONE);
 	assert_string_equal(intent.boot_serial, "");
 	assert_true(intent.facts.possible_chips == 0);
+}
+
+/* How its id was learnt was not noted: the weakest is believed. */
+static void an_intent_of_the_third_version_is_brought_up_to_date(void **state)
+{
+	struct room *room = *state;
+	struct intent intent;
+	make_filled(room);
+	sql(room->path, WITHOUT_STEP_4 "PRAGMA user_version = 3");
+	assert_int_equal(room_open(room), 0);
+	assert_int_equal(history_intent(room->history, place_left, &intent), HISTORY_INTENT);
+	assert_string_equal(intent.facts.unique_id, "E66058388348892B");
+	assert_int_equal(intent.facts.id_origin, PROVENANCE_SEEN);
 }
 
 static void a_file_of_the_first_version_is_brought_up_to_date(void **state)
@@ -343,7 +360,7 @@ static void a_newer_file_is_left_as_it_is(void **state)
 {
 	struct room *room = *state;
 	make_filled(room);
-	sql(room->path, "CREATE TABLE more (a); PRAGMA user_version = 4");
+	sql(room->path, "CREATE TABLE more (a); PRAGMA user_version = 5");
 	_cleanup_(content_done) struct content before = read_all(room->path);
 	assert_int_equal(room_open(room), -EPROTONOSUPPORT);
 	assert_null(room->aside);
@@ -513,6 +530,7 @@ int main(void)
 		STORY(with_any_byte_of_its_log_turned_it_opens_or_is_set_aside),
 		STORY(tables_that_are_not_ours_are_damage),
 		STORY(an_intent_of_the_second_version_is_brought_up_to_date),
+		STORY(an_intent_of_the_third_version_is_brought_up_to_date),
 		STORY(a_file_of_the_first_version_is_brought_up_to_date),
 		STORY(a_newer_file_is_left_as_it_is),
 		STORY(only_one_may_have_it_open),

@@ -125,6 +125,26 @@ static void a_rule_and_its_board_have_one_chip(void **state)
 		":2:", "states another chip than the entry of its board");
 }
 
+static void a_uuid_that_does_not_follow_from_the_serial_is_refused(void **state)
+{
+	refused(*state,
+		"boards = (\n{ name = \"b\"; serial = \"3D0052001450425539383920\";"
+		" can_uuid = \"38c9bdae9652\"; });",
+		":2:",
+		"the can_uuid 38c9bdae9652 of board \"b\" is not that of its serial "
+		"3D0052001450425539383920, whose can_uuid is 154aab036e6a");
+}
+
+static void a_provenance_is_asked_for_of_a_board(void **state)
+{
+	refused(*state,
+		"rules = ({ name = \"r\"; match = { provenance = \"computed\"; }; ignore = true; });",
+		":1:", "add board");
+	refused(*state,
+		"rules = ({ name = \"r\"; match = { provenance = \"guessed\"; }; ignore = true; });",
+		":1:", "\"guessed\" is not known");
+}
+
 static void a_shared_serial_is_refused(void **state)
 {
 	refused(*state, "boards = (\n{ name = \"b\"; serial = \"E0C9125B0D9B\"; });",
@@ -312,6 +332,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		STORY(complaints_name_file_line_and_fix),
 		STORY(a_rule_and_its_board_have_one_chip),
+		STORY(a_uuid_that_does_not_follow_from_the_serial_is_refused),
+		STORY(a_provenance_is_asked_for_of_a_board),
 		STORY(a_shared_serial_is_refused),
 		STORY(names_must_be_unique_and_exist),
 		STORY(a_file_that_others_can_write_is_refused),
