@@ -112,9 +112,10 @@ struct board_facts {
 	/* Upper-case hexadecimal, "" = unknown. RP2040: its flash chip's id; RP2350: its own. Both
 	 * are what the board's Klipper or SDK application shows as its USB serial. */
 	char unique_id[BOARD_ID_TEXT];
-	/* How `unique_id` was learnt, and who else says another one; found out by the mind
-	 * (identity.h), no worker says it. */
+	/* How `unique_id` was learnt, from whom, and who else says another one; found out by the
+	 * mind (identity.h), no worker says it. */
 	enum provenance id_origin;
+	enum id_witness id_witness;
 	struct id_dispute dispute;
 	bool is_partitioned; /* an RP2350 whose flash holds a partition table */
 	uint8_t refusals; /* enum board_refusal: what its fuses keep it from starting */

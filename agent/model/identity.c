@@ -42,19 +42,19 @@ static void dispute(struct board_facts *facts, enum id_witness one, const char *
 	text_copy_plain(facts->dispute.other_says, BOARD_ID_TEXT, other_says);
 }
 
-/* Which board it is, as somebody says it. `known_by` said so before, if somebody did. */
-static void take_unique_id(struct board_facts *facts, const char *id, enum provenance origin,
-	enum id_witness witness, enum id_witness *known_by)
+/* Which board it is, as somebody says it. */
+static void take_unique_id(
+	struct board_facts *facts, const char *id, enum provenance origin, enum id_witness witness)
 {
 	if (!*id)
 		return;
 	if (!*facts->unique_id) {
 		copy_id(facts->unique_id, id);
-		*known_by = witness;
+		facts->id_witness = witness;
 	} else if (strcasecmp(facts->unique_id, id) != 0) {
 		char other[BOARD_ID_TEXT];
 		copy_id(other, id);
-		dispute(facts, *known_by, facts->unique_id, witness, other);
+		dispute(facts, facts->id_witness, facts->unique_id, witness, other);
 		return;
 	}
 	if (facts->id_origin < origin)
@@ -71,8 +71,10 @@ static void take_shown(struct board_facts *facts, const struct device *device)
 			 device->mode != MODE_DFU;
 	if (!*facts->unique_id && shows_own && serial_is_chip_id(device->serial))
 		copy_id(facts->unique_id, device->serial);
-	if (*facts->unique_id)
-		facts->id_origin = PROVENANCE_SHOWN;
+	if (!*facts->unique_id)
+		return;
+	facts->id_origin = PROVENANCE_SHOWN;
+	facts->id_witness = WITNESS_BOARD;
 }
 
 /* ---- seen a moment ago ------------------------------------------------------------------- */
@@ -101,8 +103,8 @@ static enum provenance origin_of(const struct sighting *sighting, const struct d
 	return agrees ? PROVENANCE_COMPUTED : PROVENANCE_SEEN;
 }
 
-static void take_sighting(struct board_facts *facts, const struct device *device,
-	const struct sighting *sighting, enum id_witness *known_by)
+static void take_sighting(
+	struct board_facts *facts, const struct device *device, const struct sighting *sighting)
 {
 	enum chip chip = chip_from_mcu(sighting->product);
 	enum provenance origin = origin_of(sighting, device);
@@ -110,7 +112,7 @@ static void take_sighting(struct board_facts *facts, const struct device *device
 		origin == PROVENANCE_NONE)
 		return;
 	take_chip(facts, chip, CHIP_FROM_SIGHTING);
-	take_unique_id(facts, sighting->serial, origin, WITNESS_SIGHTING, known_by);
+	take_unique_id(facts, sighting->serial, origin, WITNESS_SIGHTING);
 }
 
 /* ---- written by us ----------------------------------------------------------------------- */
@@ -125,25 +127,25 @@ bool identity_is_own_write(
 	return names_one || (write->is_recent && facts->content != CONTENT_BOOTABLE);
 }
 
-static void take_own_write(struct board_facts *facts, const struct device *device,
-	const struct own_write *write, enum id_witness *known_by)
+static void take_own_write(
+	struct board_facts *facts, const struct device *device, const struct own_write *write)
 {
 	if (!identity_is_own_write(write, device, facts))
 		return;
 	take_chip(facts, write->chip, CHIP_FROM_OWN_WRITE);
-	take_unique_id(facts, write->unique_id, write->id_origin, WITNESS_OWN_WRITE, known_by);
+	take_unique_id(facts, write->unique_id, write->id_origin, WITNESS_OWN_WRITE);
 }
 
 /* ---- known from before ------------------------------------------------------------------- */
 
-/* A board that was asked by us and then seen is known better than what follows from a serial: the
- * serials of two boards of one lot may be the same. */
-static void take_passport(struct board_facts *facts, const struct passport_claim *claim,
-	enum id_witness *known_by)
+/* However well the book knows the serial's board: today there is only a serial that agrees. And a
+ * board that we have asked ourselves is known better than what follows from a serial, since those
+ * of two boards of one lot may be the same. */
+static void take_passport(struct board_facts *facts, const struct passport_claim *claim)
 {
 	if (claim->provenance < facts->id_origin || (!*facts->unique_id && !claim->names_board))
 		return;
-	take_unique_id(facts, claim->unique_id, claim->provenance, WITNESS_PASSPORT, known_by);
+	take_unique_id(facts, claim->unique_id, PROVENANCE_COMPUTED, WITNESS_PASSPORT);
 }
 
 /* ---- what it runs ------------------------------------------------------------------------ */
@@ -167,18 +169,17 @@ static void take_firmware(struct board_facts *facts)
 static void complete_dfu(
 	struct board_facts *facts, const struct device *device, const struct identity_clues *clues)
 {
-	enum id_witness known_by = WITNESS_BOARD;
 	if (facts->chip != CHIP_UNKNOWN)
 		facts->possible_chips |= chip_bit(facts->chip);
 	facts->chip = chip_set_only(facts->possible_chips);
 	facts->chip_origin =
 		facts->chip == CHIP_UNKNOWN ? CHIP_ORIGIN_UNSAID : CHIP_FROM_DESCRIPTORS;
 	if (clues->sighting)
-		take_sighting(facts, device, clues->sighting, &known_by);
+		take_sighting(facts, device, clues->sighting);
 	if (clues->own_write)
-		take_own_write(facts, device, clues->own_write, &known_by);
+		take_own_write(facts, device, clues->own_write);
 	if (clues->passport)
-		take_passport(facts, clues->passport, &known_by);
+		take_passport(facts, clues->passport);
 	take_firmware(facts);
 }
 
@@ -186,6 +187,7 @@ void identity_complete(
 	struct board_facts *facts, const struct device *device, const struct identity_clues *clues)
 {
 	facts->id_origin = PROVENANCE_NONE;
+	facts->id_witness = WITNESS_NONE;
 	facts->dispute = (struct id_dispute){ 0 };
 	take_shown(facts, device);
 	if (device->mode == MODE_DFU)
@@ -194,6 +196,7 @@ void identity_complete(
 		return;
 	*facts->unique_id = '\0';
 	facts->id_origin = PROVENANCE_NONE;
+	facts->id_witness = WITNESS_NONE;
 }
 
 char *identity_dispute_text(const struct id_dispute *dispute)

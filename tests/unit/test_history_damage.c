@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "daemon/passports.h"
 
 #define FILE_MAX (8u << 20)
 
@@ -53,6 +54,15 @@ static char *log_of(const char *path)
 	return text_format("%s-wal", path);
 }
 
+static struct lesson a_lesson(void)
+{
+	return (struct lesson){
+		.id = "2B0007000C50425539393020",
+		.count = 1,
+		.ties = { { TIE_DFU_SERIAL, PROVENANCE_COMPUTED, "203739645542" } },
+	};
+}
+
 /* A history with something in every table. */
 static void fill(struct room *room)
 {
@@ -64,6 +74,9 @@ static void fill(struct room *room)
 	}
 	struct job job = job_permitted(61, place_left);
 	assert_int_equal(history_store_intent(room->history, &job, &record), 0);
+	struct lesson lesson = a_lesson();
+	for (unsigned i = 0; i < 20; i++, lesson.id[0]++)
+		assert_int_equal(passports_store(room->history, &lesson, 1000 + i), 0);
 }
 
 static void make_filled(struct room *room)
@@ -103,6 +116,15 @@ static int on_place(void *context, const char *place, const struct place_record 
 	return 0;
 }
 
+static int on_board(void *context, const struct passport *passport)
+{
+	(void)context;
+	assert_true(text_is_plain(passport->id) && text_is_plain(passport->place));
+	for (size_t i = 0; i < passport->tie_count; i++)
+		assert_true(text_is_plain(passport->ties[i].value));
+	return 0;
+}
+
 static void on_unfinished(void *context, uint64_t job_id, const char *place)
 {
 	(void)context, (void)job_id, (void)place;
@@ -117,6 +139,12 @@ static void use_it_all(struct history *history)
 	struct place_record record;
 	struct intent intent;
 	uint64_t count;
+	const struct device device = { .place = (char *)"", .serial = (char *)"203739645542" };
+	const struct lesson lesson = a_lesson();
+	struct passport_claim claim;
+	(void)!passports_list(history, on_board, NULL);
+	(void)!passports_claim(history, &device, &claim);
+	(void)!passports_store(history, &lesson, 1);
 	(void)!history_query(history, &all, on_job, NULL);
 	(void)!history_query(history, &board, on_job, NULL);
 	(void)!history_query(history, &since, on_job, NULL);
@@ -299,7 +327,7 @@ static void tables_that_are_not_ours_are_damage(void **state)
 
 /* ---- what is no damage ------------------------------------------------------------------- */
 
-#define WITHOUT_STEP_4                             \
+#define WITHOUT_STEP_4                               \
 	"ALTER TABLE intents DROP COLUMN id_origin;" \
 	"DROP TABLE boards; DROP TABLE ties;"
 #define WITHOUT_STEP_3                                    \
