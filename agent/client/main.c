@@ -97,7 +97,7 @@ static void help(void)
 	      "  plugflash explain --like 2e8a:0003@pci-0000:00:14.0-usb-0:1\n"
 	      "  plugflash inspect build/widget.uf2 && sudo plugflash reload\n"
 	      "  plugflash inspect --for chip=stm32f446,base=0x08008000 out/klipper.bin\n"
-	      "  plugflash enroll toolhead --port 1-1.3 && sudo plugflash reload\n"
+	      "  sudo plugflash enroll toolhead --port 1-1.3 && sudo plugflash reload\n"
 	      "  plugflash history --failed --since -7d\n"
 	      "  plugflash history --all --csv > boards.csv\n"
 	      "  plugflash watch --json | jq 'select(.event == \"job\") | .job.outcome'\n",

@@ -346,7 +346,7 @@ static enum match match_names(const struct policy_rule *rule, const struct polic
 	const struct candidate *candidate, const char **ret_why)
 {
 	char implied[CAN_UUID_TEXT];
-	enum match serial = MATCH_YES;
+	enum match serial = board->can_uuid ? MATCH_YES : MATCH_MAYBE;
 	if (board->serial)
 		serial = candidate->device->mode == MODE_DFU
 				 ? match_dfu_serial(rule, board->serial, candidate, ret_why)
