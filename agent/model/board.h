@@ -35,6 +35,10 @@ enum chip mode_chip(enum board_mode mode);
 /* Could a board in this mode have the chip? Where nobody knows, it could. */
 bool mode_allows_chip(enum board_mode mode, enum chip chip);
 
+/* Is the USB serial in this mode the board's own, as its firmware wrote it? Boot ROMs show another:
+ * an RP2040's and an STM32's tell of the ROM, an RP2350's may be its maker's. */
+bool mode_shows_own_serial(enum board_mode mode);
+
 /* How it was learnt which chip a board has, where the board does not say it itself. */
 enum chip_origin {
 	CHIP_ORIGIN_UNSAID,

@@ -49,16 +49,14 @@ static enum chip chip_of(const struct device *device, const struct board_facts *
 {
 	if (facts && facts->chip != CHIP_UNKNOWN)
 		return facts->chip;
-	return device->mode == MODE_NONE || device->mode == MODE_KATAPULT
-		       ? chip_from_mcu(device->product)
-		       : CHIP_UNKNOWN;
+	return mode_shows_own_serial(device->mode) ? chip_from_mcu(device->product) : CHIP_UNKNOWN;
 }
 
 int enrolment_identify(const struct device *device, const struct board_facts *facts,
 	struct enrolment *ret, struct reasons *reasons)
 {
 	struct enrolment enrolment = { .chip = chip_of(device, facts) };
-	bool shows_own = device->mode == MODE_NONE || device->mode == MODE_KATAPULT;
+	bool shows_own = mode_shows_own_serial(device->mode);
 	bool is_known = facts && *facts->unique_id && facts->id_origin >= PROVENANCE_COMPUTED;
 	const char *id = is_known ? facts->unique_id : shows_own ? device->serial : "";
 	if (!serial_is_chip_id(id)) {

@@ -67,8 +67,7 @@ static void take_unique_id(
  * where a probe read none, that is it. */
 static void take_shown(struct board_facts *facts, const struct device *device)
 {
-	bool shows_own = device->mode != MODE_RP2040_BOOT && device->mode != MODE_RP2350_BOOT &&
-			 device->mode != MODE_DFU;
+	bool shows_own = mode_shows_own_serial(device->mode);
 	if (!*facts->unique_id && shows_own && serial_is_chip_id(device->serial))
 		copy_id(facts->unique_id, device->serial);
 	if (!*facts->unique_id)

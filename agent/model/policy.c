@@ -175,11 +175,12 @@ struct candidate {
 static bool has_twin(const struct policy *policy, const struct device *device, const char *id)
 {
 	size_t others = 0;
+	if (!*device->serial || serial_is_shared(device->serial))
+		return false;
 	for (size_t i = 0; i < policy->board_count; i++) {
 		const char *serial = policy->boards[i].serial;
 		bool is_other = serial && strcasecmp(serial, id) != 0;
-		others += is_other &&
-			  stm32_serial_compare(serial, device->serial) == STM32_AGREES;
+		others += is_other && stm32_serial_compare(serial, device->serial) == STM32_AGREES;
 	}
 	return others > (*id ? 0 : 1);
 }
@@ -196,8 +197,8 @@ static enum provenance known_by(const struct candidate *candidate)
 	return is_shown ? PROVENANCE_SHOWN : facts->id_origin;
 }
 
-static struct candidate candidate_of(const struct policy *policy, const struct device *device,
-	const struct board_facts *facts)
+static struct candidate candidate_of(
+	const struct policy *policy, const struct device *device, const struct board_facts *facts)
 {
 	struct candidate candidate = {
 		.device = device,
@@ -351,8 +352,8 @@ static enum match match_names(const struct policy_rule *rule, const struct polic
 		serial = candidate->device->mode == MODE_DFU
 				 ? match_dfu_serial(rule, board->serial, candidate, ret_why)
 				 : match_serial(board->serial, candidate, ret_why);
-	bool is_implied = board->serial && can_uuid_from_serial(board->serial, implied);
-	if (!board->can_uuid || is_implied || serial == MATCH_NO)
+	if (!board->can_uuid || serial == MATCH_NO ||
+		(board->serial && can_uuid_from_serial(board->serial, implied)))
 		return serial;
 	const char *why = NULL;
 	enum match uuid = match_can_uuid(board->can_uuid, candidate, &why);
@@ -387,9 +388,8 @@ static enum match match_known(const struct policy_rule *rule, const struct polic
 	const struct candidate *candidate, enum match match, const char **ret_why)
 {
 	enum provenance least = rule->provenance ? rule->provenance : PROVENANCE_DECLARED;
-	enum provenance known = match == MATCH_MAYBE
-					? PROVENANCE_NONE
-					: support_of(rule, board, candidate, match);
+	enum provenance known =
+		match == MATCH_MAYBE ? PROVENANCE_NONE : support_of(rule, board, candidate, match);
 	if (match == MATCH_MAYBE || known >= least)
 		return match;
 	if (rule->provenance > PROVENANCE_DECLARED)
