@@ -14,6 +14,13 @@
 #include "model/reason.h"
 #include "port/usb.h"
 
+/* Where the board is. */
+struct board_address {
+	struct usb_address usb; /* syspath NULL: it is no USB device, but */
+	const char *tty; /* this line, "/dev/ttyAMA0", */
+	unsigned baud; /* at this rate */
+};
+
 /* How the run of the job listens and speaks while a backend works. */
 struct backend_watch {
 	/* Called at every safe point, at least once a second while the board answers. Negative:
@@ -22,6 +29,9 @@ struct backend_watch {
 		void *context, enum job_phase phase, uint64_t done_bytes, uint64_t total_bytes);
 	/* Called once, before the first erase, by backends that can know it then. */
 	void (*on_plan)(void *context, const struct job_plan *plan);
+	/* Called while the board is looked at, with what is worth keeping before it is changed. */
+	void (*on_keep)(void *context, enum keepsake kind, uint32_t address, const uint8_t *bytes,
+		size_t length);
 	void *context;
 };
 
@@ -43,17 +53,22 @@ struct backend {
 	enum board_mode mode; /* the mode it speaks to */
 
 	/* Opens the board and makes it ready to answer; changes nothing in its flash. */
-	int (*open)(const struct usb_address *address, const struct backend_watch *watch,
+	int (*open)(const struct board_address *address, const struct backend_watch *watch,
 		struct backend_session **ret, struct backend_failure *ret_failure);
 
 	/* Looks, read-only. */
 	int (*probe)(struct backend_session *session, struct board_facts *ret,
 		struct backend_failure *ret_failure);
 
+	/* Has the application enter its boot loader; 0: the board has left for it. NULL: what it
+	 * speaks to is a boot loader. */
+	int (*enter)(struct backend_session *session, struct backend_failure *ret_failure);
+
 	/*
-	 * Makes the flash hold the image, fail-safe at every step, and proves it by reading back.
-	 * 0: done, and `ret_tally` says what it took (no unit erased: it was there already); a
-	 * sentence in `ret_failure` is then a remark for whoever uses the board.
+	 * NULL where an application runs. Makes the flash hold the image, fail-safe at every step,
+	 * and proves it by reading back. 0: done, and `ret_tally` says what it took (no unit
+	 * erased: it was there already); a sentence in `ret_failure` is then a remark for whoever
+	 * uses the board.
 	 */
 	int (*write)(struct backend_session *session, const struct backend_write *write,
 		struct job_tally *ret_tally, struct backend_failure *ret_failure);

@@ -106,7 +106,7 @@ static struct backend_session *give_back(struct backend_session *session)
 }
 DEFINE_CLEANUP(struct backend_session *, give_back)
 
-static int open_dfu(const struct usb_address *address, const struct backend_watch *watch,
+static int open_dfu(const struct board_address *address, const struct backend_watch *watch,
 	struct backend_session **ret, struct backend_failure *ret_failure)
 {
 	*ret_failure = (struct backend_failure){ 0 };
@@ -120,7 +120,7 @@ static int open_dfu(const struct usb_address *address, const struct backend_watc
 	session->wire.on_alive = visit_on_alive;
 	session->wire.context = &session->visit;
 
-	int r = usb_open(address, &session->device);
+	int r = usb_open(&address->usb, &session->device);
 	session->wire.device = session->device;
 	if (r == 0)
 		r = take_interface(session);

@@ -8,15 +8,18 @@
 #include "backend/katapult_session.h"
 #include "backend/katapult_write.h"
 #include "backend/flash_plan.h"
+#include "backend/uart_recognise.h"
 #include "base/bytes.h"
 #include "model/klipper.h"
 
-#define BAUD 115200 /* means nothing over USB */
-/* USB keeps what the device cannot take yet; two answers fit into what it can send. */
-#define READ_DEPTH_USB 2
-/* Klipper's are 30 to 60 KiB, and its dictionary is near the end. */
-#define PROGRAM_MOST_BYTES (96u << 10)
-#define STRIDE_BYTES       8192u
+#define USB_BAUD 115200 /* means nothing there */
+/* USB keeps what the device cannot take yet; two answers fit into what it can send. A UART loses
+ * what comes while the chip is busy. */
+#define USB_READ_DEPTH  2
+#define UART_READ_DEPTH 1
+/* A program ends where that much of the flash is blank. Klipper's are 30 to 60 KiB. */
+#define GAP_BYTES          2048u
+#define PROGRAM_MOST_BYTES (256u << 10)
 #define LEAVES_MSEC        3000
 
 /* ---- opening ----------------------------------------------------------------------------- */
@@ -33,9 +36,10 @@ static struct backend_session *give_back(struct backend_session *session)
 DEFINE_CLEANUP(struct backend_session *, give_back)
 
 /* The kernel makes the port a moment after the device, and no event of the device tells of it. */
-static bool has_no_port_yet(const struct usb_address *address, int error)
+static bool has_no_port_yet(const struct board_address *address, int error)
 {
-	return error == -ENODEV && access(address->syspath, F_OK) == 0;
+	const char *syspath = address->usb.syspath;
+	return error == -ENODEV && syspath && access(syspath, F_OK) == 0;
 }
 
 static int fail_open(struct backend_session *session, int error)
@@ -71,7 +75,22 @@ static int connect(struct backend_session *session)
 	return make_room(session);
 }
 
-static int open_katapult(const struct usb_address *address, const struct backend_watch *watch,
+/* A line says nothing of who is at its end. */
+static int recognise(struct backend_session *session)
+{
+	enum uart_speaker speaker;
+	int r = uart_recognise(session->wire.serial, &speaker);
+	if (r < 0 || speaker == UART_KATAPULT)
+		return r;
+	if (speaker == UART_KLIPPER)
+		return visit_fail(&session->visit, -EPROTO, REASON_RUNS_APPLICATION,
+			"the board runs Klipper and is not in Katapult");
+	return visit_fail(&session->visit, -ESTALE, REASON_BOARD_SILENT,
+		"nobody answers on the line; is the board on, and is this its port and its rate? A "
+		"Katapult that has gone deaf needs a reset");
+}
+
+static int open_katapult(const struct board_address *address, const struct backend_watch *watch,
 	struct backend_session **ret, struct backend_failure *ret_failure)
 {
 	*ret_failure = (struct backend_failure){ 0 };
@@ -81,17 +100,22 @@ static int open_katapult(const struct usb_address *address, const struct backend
 	session->visit = (struct visit){
 		.watch = watch, .consequence = katapult_consequence, .session = session
 	};
-	session->read_depth = READ_DEPTH_USB;
+	bool is_usb = address->usb.syspath;
+	session->reach = is_usb ? TRANSPORT_USB : TRANSPORT_UART;
+	session->read_depth = is_usb ? USB_READ_DEPTH : UART_READ_DEPTH;
 	visit_enter(&session->visit, ret_failure);
 	const struct serial_address tty = {
-		.usb_syspath = address->syspath,
-		.usb_arrival = address->arrival,
+		.usb_syspath = address->usb.syspath,
+		.usb_arrival = address->usb.arrival,
+		.node = address->tty,
 	};
-	int r = serial_open(&tty, BAUD, &session->wire.serial);
+	int r = serial_open(&tty, is_usb ? USB_BAUD : address->baud, &session->wire.serial);
 	if (has_no_port_yet(address, r))
 		return visit_fail(&session->visit, -EBUSY, REASON_BOARD_BUSY,
 			"the board's serial port has not come up; unplug the board and plug it in "
 			"again");
+	if (r == 0 && !is_usb)
+		r = recognise(session);
 	if (r == 0)
 		r = connect(session);
 	if (r < 0)
@@ -102,25 +126,48 @@ static int open_katapult(const struct usb_address *address, const struct backend
 
 /* ---- looking ----------------------------------------------------------------------------- */
 
-/* What it runs, as far as its dictionary says so. */
+/* Reads on to where the program ends; false when there is no end within reach. */
+static int read_program(struct backend_session *session, bool *ret_is_whole)
+{
+	*ret_is_whole = false;
+	for (uint32_t blank_from = 0; session->known_bytes < session->room_bytes;) {
+		if (session->known_bytes >= PROGRAM_MOST_BYTES)
+			return 0;
+		uint32_t known = session->known_bytes;
+		TRY(katapult_know(session, known + GAP_BYTES / 2));
+		bool is_blank =
+			flash_is_blank(session->bytes + known, session->known_bytes - known);
+		if (!is_blank)
+			blank_from = session->known_bytes;
+		if (session->known_bytes - blank_from >= GAP_BYTES)
+			break;
+	}
+	*ret_is_whole = true;
+	return 0;
+}
+
+/* Without the blank bytes behind it. */
+static uint32_t program_bytes(const struct backend_session *session)
+{
+	uint32_t length = session->known_bytes, block = session->device.block_bytes;
+	while (length > block && flash_is_blank(session->bytes + length - block, block))
+		length -= block;
+	return length;
+}
+
+/* What it runs, as far as its dictionary says so; and the program itself, for keeping. */
 static int find_running(struct backend_session *session, struct board_facts *facts)
 {
-	uint32_t known = 0;
-	while (known < PROGRAM_MOST_BYTES && known < session->room_bytes) {
-		int r = katapult_know(session, known + STRIDE_BYTES);
-		if (r < 0)
-			return r;
-		if (flash_is_blank(session->bytes + known, session->known_bytes - known))
-			return 0;
-		known = session->known_bytes;
-		_cleanup_(klipper_done) struct klipper klipper = { 0 };
-		r = klipper_find(session->bytes, known, &klipper);
-		if (r == 0)
-			facts->running = klipper_running(&klipper);
-		if (r != -ENOENT)
-			return r == -ENOMEM ? r : 0;
-	}
-	return 0;
+	bool is_whole;
+	TRY(read_program(session, &is_whole));
+	if (is_whole)
+		visit_keep(&session->visit, KEEP_FIRMWARE, session->device.application_start,
+			session->bytes, program_bytes(session));
+	_cleanup_(klipper_done) struct klipper klipper = { 0 };
+	int r = klipper_find(session->bytes, session->known_bytes, &klipper);
+	if (r == 0)
+		facts->running = klipper_running(&klipper);
+	return r == -ENOMEM ? r : 0;
 }
 
 static int look(struct backend_session *session, struct board_facts *facts)
@@ -148,7 +195,7 @@ static int katapult_probe(struct backend_session *session, struct board_facts *r
 		.bootloader_end = session->device.application_start,
 		.has_application_start = true,
 		.application_start = session->device.application_start,
-		.reach = TRANSPORT_USB,
+		.reach = session->reach,
 	};
 	int r = look(session, &facts);
 	if (r < 0)

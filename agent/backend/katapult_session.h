@@ -14,6 +14,7 @@
 struct backend_session {
 	struct visit visit;
 	struct katapult_wire wire;
+	enum transport reach;
 	unsigned read_depth; /* requests under way at once */
 	struct katapult_device device;
 	enum chip chip;

@@ -69,7 +69,7 @@ static struct backend_session *give_back(struct backend_session *session)
 }
 DEFINE_CLEANUP(struct backend_session *, give_back)
 
-static int open_chip(const struct picoboot_chip *chip, const struct usb_address *address,
+static int open_chip(const struct picoboot_chip *chip, const struct board_address *address,
 	const struct backend_watch *watch, struct backend_session **ret,
 	struct backend_failure *ret_failure)
 {
@@ -85,7 +85,7 @@ static int open_chip(const struct picoboot_chip *chip, const struct usb_address 
 	session->wire.on_alive = visit_on_alive;
 	session->wire.context = &session->visit;
 
-	int r = usb_open(address, &session->device);
+	int r = usb_open(&address->usb, &session->device);
 	session->wire.device = session->device;
 	if (r == 0)
 		r = take_interface(session);
@@ -98,13 +98,13 @@ static int open_chip(const struct picoboot_chip *chip, const struct usb_address 
 	return 0;
 }
 
-static int open_rp2040(const struct usb_address *address, const struct backend_watch *watch,
+static int open_rp2040(const struct board_address *address, const struct backend_watch *watch,
 	struct backend_session **ret, struct backend_failure *ret_failure)
 {
 	return open_chip(&picoboot_rp2040, address, watch, ret, ret_failure);
 }
 
-static int open_rp2350(const struct usb_address *address, const struct backend_watch *watch,
+static int open_rp2350(const struct board_address *address, const struct backend_watch *watch,
 	struct backend_session **ret, struct backend_failure *ret_failure)
 {
 	return open_chip(&picoboot_rp2350, address, watch, ret, ret_failure);

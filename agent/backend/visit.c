@@ -111,6 +111,13 @@ int visit_repair(struct visit *visit, int error, uint64_t progress, int (*recove
 	return error;
 }
 
+void visit_keep(const struct visit *visit, enum keepsake kind, uint32_t address,
+	const uint8_t *bytes, size_t length)
+{
+	if (visit->watch && visit->watch->on_keep)
+		visit->watch->on_keep(visit->watch->context, kind, address, bytes, length);
+}
+
 void visit_on_alive(void *context)
 {
 	struct visit *visit = context;

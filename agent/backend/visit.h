@@ -63,6 +63,10 @@ int visit_repair(struct visit *visit, int error, uint64_t progress, int (*recove
 /* Another piece of work begins, with all its strikes. */
 void visit_begin_work(struct visit *visit);
 
+/* Hands over what was read of the board and is worth keeping, whole. */
+void visit_keep(const struct visit *visit, enum keepsake kind, uint32_t address,
+	const uint8_t *bytes, size_t length);
+
 /* For long waits: says the same again; a stop is obeyed at the next safe point. `context` is the
  * visit.
  */

@@ -11,13 +11,17 @@
 #define NAME_USB_GROUP     "plugflash-usb" /* boot-mode USB nodes: only the hands are in it */
 #define NAME_UDEV_PROPERTY "ID_PLUGFLASH" /* set by rules/, its value is a mode: "rp2040-boot" */
 
+#define NAME_LIBEXEC_DIRECTORY       "/usr/libexec/plugflash"
+#define NAME_WORKER                  "plugflash-worker"
 #define NAME_WORKER_SOCKET           "/run/plugflash/worker"
 #define NAME_STATE_DIRECTORY         "/var/lib/plugflash"
 #define NAME_FIRMWARE_SUBDIRECTORY   "firmware"
+#define NAME_BACKUP_SUBDIRECTORY     "backups"
 #define NAME_HISTORY_FILE            "history.db"
 #define NAME_POLICY_DIRECTORY_VENDOR "/usr/lib/plugflash/policy.d"
 #define NAME_POLICY_DIRECTORY_ADMIN  "/etc/plugflash/policy.d"
 #define NAME_EXAMPLES_DIRECTORY      "/usr/share/plugflash/policies"
+#define NAME_DROPINS_DIRECTORY       "/usr/share/plugflash/dropins"
 
 #define NAME_BUS           "org.plugflash1"
 #define NAME_BUS_PATH      "/org/plugflash1"
@@ -53,6 +57,9 @@
 #define MESSAGE_JOB_STARTED         "69c1cb2881284b08a771b148ed6b5f48"
 #define MESSAGE_JOB_REFUSED         "8a2284d9a1d14830af3dcd6b2b558b3a"
 #define MESSAGE_JOB_WRITING         "35fc189e777046bcbd6b14a00b18ddc4"
+#define MESSAGE_FIRMWARE_KEPT       "0b5b8fb5f1cb4f2f9a1c5f9d27a4c0de"
+#define MESSAGE_JOB_CALLS           "a92c665de8564dd99f8b5f5685f695f7"
+#define MESSAGE_JOB_ENTERED         "5d0c1b7ea0f94a4f8a8f2f6c1f0d3b52"
 #define MESSAGE_JOB_PLAN            "3f6d0a5b9c1e4d7fa2b8c4e1d7095a36"
 #define MESSAGE_JOB_FLASHED         "929f8e99b8504605939608789fd47075"
 #define MESSAGE_JOB_IDENTICAL       "01aa4ead5f2540f388680d60ce6a2fc1"

@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "daemon/aftermath.h"
+#include "daemon/backups.h"
 #include "daemon/conduct.h"
 #include "daemon/conduct_parts.h"
 #include "daemon/story.h"
@@ -89,10 +90,45 @@ static void refuse(struct job *job, const struct judgement *judgement)
 	conduct_stop(job, OUTCOME_REFUSED, code, sentence ? sentence : "out of memory");
 }
 
-/* First the intent on disk, then the word that lets the worker erase. */
+/* What the board holds, durably, before it is overwritten. 0, or why nothing may be written. */
+static int keep_firmware(struct job *job)
+{
+	if (!kept_is_whole(&job->firmware))
+		return 0;
+	_cleanup_(freep) char *path = NULL;
+	const struct backup backup = {
+		.board = *job->facts.unique_id ? job->facts.unique_id : job->device->place,
+		.time_usec = job->started_realtime_usec,
+		.address = job->firmware.address,
+		.bytes = job->firmware.bytes,
+		.length = job->firmware.length,
+	};
+	int r = backups_store(job->conduct->settings->backup_directory, &backup, &path);
+	kept_done(&job->firmware);
+	if (r == 0)
+		story_firmware_kept(job, path);
+	return r;
+}
+
+static void refuse_unkept(struct job *job, int error)
+{
+	_cleanup_(freep) char *sentence = text_format(
+		"the firmware that is on the board could not be kept in %s (%s), so it is not "
+		"overwritten; make room there, then plug the board again",
+		job->conduct->settings->backup_directory, strerror(-error));
+	conduct_stop(job, OUTCOME_REFUSED, REASON_NOT_RECORDED,
+		sentence ? sentence : "the firmware on the board could not be kept");
+}
+
+/* First the backup and the intent on disk, then the word that lets the worker erase. */
 static void permit(struct job *job, struct judgement *judgement)
 {
 	struct conduct *conduct = job->conduct;
+	int kept = keep_firmware(job);
+	if (kept < 0) {
+		refuse_unkept(job, kept);
+		return;
+	}
 	job->permitted_usec = clock_usec(CLOCK_MONOTONIC);
 	int r = ledger_permit(conduct->ledger, &conduct->policy->limits, job, &judgement->reasons);
 	if (r != 0) {
@@ -134,11 +170,32 @@ static void identify(struct job *job, const struct board_facts *facts)
 	identity_complete(&job->facts, job->device, &clues);
 }
 
-static void on_evidence(struct job *job, const struct board_facts *facts)
+/* Write, or have an application make way for its boot loader. */
+static bool would_act(const struct judgement *judgement)
+{
+	return judgement->verdict == VERDICT_FLASH && judgement->reasons.count == 0 &&
+	       !judgement->is_running;
+}
+
+/* What is about to be done to the board: may it be, as far as printers are concerned? A board that
+ * runs its application and is tied to no printer may be a part of any. */
+static int ask_printer(struct job *job, struct judgement *judgement)
+{
+	enum conduct_scope scope =
+		mode_is_application(job->device->mode) ? SCOPE_ANY_PRINTER : SCOPE_OWN_PRINTER;
+	return would_act(judgement)
+		       ? conduct_ask_printer(job, judgement->rule, scope, &judgement->reasons)
+		       : 0;
+}
+
+void conduct_decide(struct job *job)
 {
 	_cleanup_(judgement_done) struct judgement judgement = { 0 };
-	identify(job, facts);
 	int r = conduct_judge(job->conduct, job->device, &job->facts, &judgement);
+	if (r >= 0 && !job->board_left)
+		r = ask_printer(job, &judgement);
+	if (r == CONDUCT_ASKS)
+		return;
 	if (r >= 0)
 		r = adopt_judgement(job, &judgement);
 	if (r < 0)
@@ -146,16 +203,30 @@ static void on_evidence(struct job *job, const struct board_facts *facts)
 	else if (job->board_left)
 		conduct_stop(job, OUTCOME_INTERRUPTED, REASON_BOARD_LEFT,
 			"the board left before anything was written; plug it again");
-	else if (judgement.verdict == VERDICT_FLASH && judgement.reasons.count == 0)
-		permit(job, &judgement);
-	else
+	else if (judgement.verdict != VERDICT_FLASH || judgement.reasons.count > 0)
 		refuse(job, &judgement);
+	else if (judgement.is_running)
+		conduct_finish_running(job, &judgement);
+	else if (mode_is_application(job->device->mode))
+		conduct_call(job, &judgement);
+	else
+		permit(job, &judgement);
+}
+
+static void on_evidence(struct job *job, const struct board_facts *facts)
+{
+	identify(job, facts);
+	conduct_decide(job);
 }
 
 /* The application has shown itself, or something else has. */
 void conduct_judge_successor(struct job *job)
 {
 	const struct device *found = job->successor;
+	if (job->is_called) {
+		conduct_judge_loader(job);
+		return;
+	}
 	job->application_usec = clock_usec(CLOCK_MONOTONIC) - job->phase_began_usec;
 	if (found->mode == job->device->mode) {
 		conduct_finish(job, OUTCOME_FAILED, REASON_NO_APPLICATION,
@@ -170,7 +241,7 @@ void conduct_judge_successor(struct job *job)
 	}
 	bool is_expected_id = job->expectation == EXPECT_ID && found->vid == job->expected_vid &&
 			      found->pid == job->expected_pid;
-	if (found->mode != MODE_NONE && !is_expected_id) {
+	if (!mode_is_application(found->mode) && !is_expected_id) {
 		conduct_finish(job, OUTCOME_FAILED, REASON_NO_APPLICATION,
 			"written and verified, but another boot loader took the place before an "
 			"application showed itself; plug the written board again to see it start");
@@ -203,7 +274,7 @@ static void finish_unseen(struct job *job, const struct wire_outcome *outcome)
 
 static void on_good_outcome(struct job *job, const struct wire_outcome *outcome)
 {
-	if (job->expectation == EXPECT_NONE) {
+	if (job->expectation == EXPECT_NONE || device_is_line(job->device)) {
 		finish_unseen(job, outcome);
 		return;
 	}
@@ -214,12 +285,17 @@ static void on_good_outcome(struct job *job, const struct wire_outcome *outcome)
 	job->outcome = outcome->outcome;
 	job->sentence = strdup(outcome->sentence);
 	job->worker = worker_close(job->worker);
-	conduct_move(job, JOB_EVENT_WRITTEN);
+	conduct_move(job, JOB_EVENT_EXPECTING);
 	conduct_set_deadline(job, APPLICATION_USEC);
 	conduct_changed(job);
 	conduct_start_waiting_jobs(job->conduct);
 	if (job->successor)
 		conduct_judge_successor(job);
+}
+
+static bool is_failure(enum job_outcome outcome)
+{
+	return !outcome_is_good(outcome) && outcome != OUTCOME_ENTERED;
 }
 
 static void on_outcome(struct job *job, const struct wire_outcome *outcome)
@@ -230,13 +306,15 @@ static void on_outcome(struct job *job, const struct wire_outcome *outcome)
 	conduct_enter_phase(job, job->phase);
 	if (job->state == JOB_STOPPING)
 		conduct_finish_stopped(job);
-	else if (!outcome_is_good(outcome->outcome))
+	else if (is_failure(outcome->outcome))
 		conduct_finish(job, outcome->outcome, outcome->reason, outcome->sentence);
-	else if (job->state == JOB_WRITING)
+	else if (job->state == JOB_ENTERING && outcome->outcome == OUTCOME_ENTERED)
+		conduct_await_loader(job);
+	else if (job->state == JOB_WRITING && outcome->outcome != OUTCOME_ENTERED)
 		on_good_outcome(job, outcome);
 	else
 		conduct_finish(job, OUTCOME_FAILED, REASON_WIRE_VIOLATION,
-			"the worker claims to have written without permission; do not trust this "
+			"the worker claims to have done what it was not permitted; do not trust this "
 			"board, and report this");
 }
 
@@ -270,6 +348,19 @@ static void on_plan(struct job *job, const struct job_plan *plan)
 	conduct_changed(job);
 }
 
+/* The mind keeps firmware; of a dictionary it needs no more than the evidence says. */
+static void on_keep(struct job *job, const struct wire_keep *piece)
+{
+	conduct_set_deadline(job, CONDUCT_PROBE_SILENCE_USEC);
+	int r = piece->kind == KEEP_FIRMWARE ? kept_add(&job->firmware, piece) : 0;
+	if (r == -ENOMEM)
+		conduct_stop(job, OUTCOME_FAILED, REASON_INTERNAL, "out of memory");
+	else if (r < 0)
+		conduct_finish(job, OUTCOME_FAILED, REASON_WIRE_VIOLATION,
+			"the worker handed over the board's firmware in disorder, and was hung up "
+			"on; report this");
+}
+
 void conduct_on_message(void *context, const struct wire_message *message)
 {
 	struct job *job = context;
@@ -279,6 +370,8 @@ void conduct_on_message(void *context, const struct wire_message *message)
 		on_progress(job, &message->progress);
 	else if (message->type == WIRE_PLAN && job->state == JOB_WRITING && !job->has_plan)
 		on_plan(job, &message->plan);
+	else if (message->type == WIRE_KEEP && job->state == JOB_PROBING && !job->has_facts)
+		on_keep(job, &message->keep);
 	else if (message->type == WIRE_EVIDENCE && job->state == JOB_PROBING && !job->has_facts)
 		on_evidence(job, &message->evidence);
 	else if (job->state != JOB_STOPPING)

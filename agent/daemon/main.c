@@ -40,6 +40,7 @@ struct mind {
 	char *firmware_directory;
 	struct store *store;
 	char *history_file;
+	char *backup_directory;
 	struct conduct_settings conduct_settings;
 	struct conduct *conduct;
 	struct monitor *monitor;
@@ -191,6 +192,7 @@ static void mind_done(struct mind *mind)
 	store_free(mind->store);
 	free(mind->firmware_directory);
 	free(mind->history_file);
+	free(mind->backup_directory);
 	sd_event_unref(mind->event);
 }
 
@@ -200,7 +202,10 @@ static int prepare(struct mind *mind, const struct options *options)
 	mind->firmware_directory =
 		text_format("%s/" NAME_FIRMWARE_SUBDIRECTORY, options->state_directory);
 	mind->history_file = text_format("%s/" NAME_HISTORY_FILE, options->state_directory);
-	if (!mind->policy || !mind->firmware_directory || !mind->history_file)
+	mind->backup_directory =
+		text_format("%s/" NAME_BACKUP_SUBDIRECTORY, options->state_directory);
+	if (!mind->policy || !mind->firmware_directory || !mind->history_file ||
+		!mind->backup_directory)
 		return -ENOMEM;
 	int r = store_new(mind->firmware_directory, &mind->store);
 	if (r >= 0)
@@ -212,6 +217,7 @@ static int prepare(struct mind *mind, const struct options *options)
 		.worker_socket = options->worker_socket,
 		.store = mind->store,
 		.history_file = mind->history_file,
+		.backup_directory = mind->backup_directory,
 		.on_change = on_job_change,
 		.context = mind,
 	};

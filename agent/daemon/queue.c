@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "daemon/neighbour.h"
 #include "daemon/queue.h"
 
 #define ENDED_KEPT 100
@@ -28,6 +29,10 @@ static struct job *job_free(struct job *job)
 	sd_event_source_disable_unref(job->deadline);
 	device_free(job->device);
 	device_free(job->successor);
+	kept_done(&job->firmware);
+	neighbour_forget(job->printers.question);
+	free(job->printers.asked);
+	free(job->printers.sentence);
 	free(job->rule);
 	free(job->board);
 	free(job->image_path);
@@ -178,6 +183,20 @@ bool queue_has_just_left(const struct queue *queue, const struct job *job)
 	return false;
 }
 
+bool queue_was_just_written(const struct queue *queue, const struct job *job)
+{
+	for (size_t i = 0; i < queue->count && queue->jobs[i] != job; i++) {
+		const struct job *before = queue->jobs[i];
+		if (before->state == JOB_DONE && before->verification == VERIFY_READBACK &&
+			text_equal(before->device->syspath, job->device->syspath) &&
+			memcmp(&before->digest, &job->digest, sizeof(job->digest)) == 0 &&
+			job->started_usec - before->ended_usec < RETURN_USEC &&
+			text_equal(before->facts.unique_id, job->facts.unique_id))
+			return true;
+	}
+	return false;
+}
+
 size_t queue_active(const struct queue *queue)
 {
 	size_t active = 0;
@@ -189,6 +208,7 @@ size_t queue_active(const struct queue *queue)
 void queue_retire(struct queue *queue, struct job *job)
 {
 	assert(job->state == JOB_DONE);
+	kept_done(&job->firmware);
 	job->worker = worker_close(job->worker);
 	job->deadline = sd_event_source_disable_unref(job->deadline);
 

@@ -10,6 +10,7 @@
 #include <systemd/sd-event.h>
 
 #include "base/digest.h"
+#include "daemon/kept.h"
 #include "daemon/worker.h"
 #include "model/device.h"
 #include "model/job.h"
@@ -17,6 +18,15 @@
 #include "model/reason.h"
 
 struct conduct;
+struct neighbour_question;
+
+/* What the job has asked of printers (conduct_printer.c). */
+struct job_printers {
+	char *asked; /* the sockets of those that it has asked; NULL: none */
+	struct neighbour_question *question; /* still open */
+	enum reason_code reason; /* what they say against writing; REASON_NONE: nothing */
+	char *sentence;
+};
 
 struct job {
 	uint64_t id;
@@ -26,6 +36,7 @@ struct job {
 	struct worker *worker;
 	sd_event_source *deadline;
 
+	struct kept firmware; /* that the board holds, where it can be kept */
 	bool has_facts;
 	struct board_facts facts;
 
@@ -38,6 +49,8 @@ struct job {
 	enum expectation expectation;
 	uint16_t expected_vid;
 	uint16_t expected_pid;
+
+	struct job_printers printers;
 
 	uint64_t resumes; /* the job whose unfinished write this one goes on with; 0: none */
 
@@ -60,6 +73,8 @@ struct job {
 	char *stop_sentence;
 	bool has_to_leave; /* told to leave its boot mode, since it is not written */
 	bool is_restarted; /* as the worker says */
+	bool is_called; /* its application made way for a boot loader, which is to come up */
+	bool is_running; /* it says itself that it runs what it should */
 
 	bool has_plan;
 	struct job_plan plan;
@@ -104,6 +119,10 @@ bool queue_job_is_return(const struct queue *queue, const struct job *job);
 
 /* Was a board told to leave its boot mode on this socket, just before this job began? */
 bool queue_has_just_left(const struct queue *queue, const struct job *job);
+
+/* Was the image that this job is about proved in the flash of the same board, on this socket and
+ * just before? */
+bool queue_was_just_written(const struct queue *queue, const struct job *job);
 
 /* Jobs that have not ended. */
 size_t queue_active(const struct queue *queue);

@@ -101,7 +101,7 @@ void sightings_on_departure(
 	if (entry)
 		forget(entry);
 	/* Only what came last counts, and a boot ROM tells nothing of what runs; Katapult does. */
-	bool tells = device->mode == MODE_NONE || device->mode == MODE_KATAPULT;
+	bool tells = mode_is_application(device->mode) || device->mode == MODE_KATAPULT;
 	if (!tells || !fits(device->serial) || !fits(device->product))
 		return;
 	entry = begin(sightings, device, now_usec);

@@ -41,6 +41,7 @@ void story_job_ended(const struct job *job)
 		[OUTCOME_REFUSED] = { LOG_WARNING, MESSAGE_JOB_REFUSED },
 		[OUTCOME_FAILED] = { LOG_ERR, MESSAGE_JOB_FAILED },
 		[OUTCOME_INTERRUPTED] = { LOG_WARNING, MESSAGE_JOB_INTERRUPTED },
+		[OUTCOME_ENTERED] = { LOG_NOTICE, MESSAGE_JOB_ENTERED },
 	};
 	char digest[DIGEST_TEXT];
 	struct journal_fields fields = fields_of(job, digest);
@@ -62,6 +63,14 @@ void story_job_started(const struct job *job)
 		"%s: job %" PRIu64 " looks at the board", job->device->place, job->id);
 }
 
+void story_job_printer(const struct job *job, const char *sentence)
+{
+	char digest[DIGEST_TEXT];
+	struct journal_fields fields = fields_of(job, digest);
+	journal_say(LOG_INFO, NULL, &fields, "%s: job %" PRIu64 " has asked: %s",
+		job->device->place, job->id, sentence);
+}
+
 void story_job_writing(const struct job *job, uint64_t byte_count)
 {
 	char digest[DIGEST_TEXT];
@@ -69,6 +78,25 @@ void story_job_writing(const struct job *job, uint64_t byte_count)
 	journal_say(LOG_INFO, MESSAGE_JOB_WRITING, &fields,
 		"%s: job %" PRIu64 " may write %s (%" PRIu64 " bytes) by rule \"%s\"",
 		job->device->place, job->id, job->image_path, byte_count, job->rule);
+}
+
+void story_firmware_kept(const struct job *job, const char *path)
+{
+	char digest[DIGEST_TEXT];
+	struct journal_fields fields = fields_of(job, digest);
+	journal_say(LOG_INFO, MESSAGE_FIRMWARE_KEPT, &fields,
+		"%s: job %" PRIu64 " keeps what the board held before as %s", job->device->place,
+		job->id, path);
+}
+
+void story_job_calls(const struct job *job, const char *image_path)
+{
+	char digest[DIGEST_TEXT];
+	struct journal_fields fields = fields_of(job, digest);
+	journal_say(LOG_INFO, MESSAGE_JOB_CALLS, &fields,
+		"%s: job %" PRIu64 " has the application enter its boot loader, for %s by rule "
+		"\"%s\"",
+		job->device->place, job->id, image_path, job->rule);
 }
 
 void story_job_plan(const struct job *job)

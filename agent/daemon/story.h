@@ -14,9 +14,15 @@ void story_board_left(const struct device *device);
 void story_board_left_alone(const struct device *device, const struct judgement *judgement);
 
 void story_job_started(const struct job *job);
+/* What the printers said that were asked first. */
+void story_job_printer(const struct job *job, const char *sentence);
 void story_job_writing(const struct job *job, uint64_t byte_count);
 /* What is to be erased and written, before the first erase. */
 void story_job_plan(const struct job *job);
+/* What the board held before is in this file now. */
+void story_firmware_kept(const struct job *job, const char *path);
+/* Has the application enter its boot loader, for this image. */
+void story_job_calls(const struct job *job, const char *image_path);
 void story_job_ended(const struct job *job);
 
 /* Goes on with what job `resumes` has not finished. */

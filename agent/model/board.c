@@ -14,6 +14,7 @@ static const char *const mode_names[_MODE_MAX] = {
 	[MODE_RP2350_BOOT] = "rp2350-boot",
 	[MODE_KATAPULT] = "katapult",
 	[MODE_DFU] = "dfu",
+	[MODE_KLIPPER] = "klipper",
 };
 
 static const enum chip chips_of_modes[_MODE_MAX] = {
@@ -56,16 +57,24 @@ int mode_from_name(const char *name)
 	return mode == MODE_NONE ? -EINVAL : mode;
 }
 
+bool mode_is_application(enum board_mode mode)
+{
+	return mode == MODE_NONE || mode == MODE_KLIPPER;
+}
+
 enum board_mode mode_of_usb_id(uint16_t vid, uint16_t pid)
 {
 	static const struct {
 		uint16_t vid, pid;
 		enum board_mode mode;
 	} ids[] = {
-		{ 0x2e8a, 0x0003, MODE_RP2040_BOOT }, { 0x2e8a, 0x000f, MODE_RP2350_BOOT },
+		{ 0x2e8a, 0x0003, MODE_RP2040_BOOT },
+		{ 0x2e8a, 0x000f, MODE_RP2350_BOOT },
 		{ 0x0483, 0xdf11, MODE_DFU }, /* STM32 ROM (AN2606) */
 		{ 0x1eaf, 0x0003, MODE_DFU }, /* stm32duino, Maple */
 		{ 0x1d50, 0x6015, MODE_DFU }, /* Smoothieboard */
+		{ 0x1d50, 0x6177, MODE_KATAPULT },
+		{ 0x1d50, 0x614e, MODE_KLIPPER },
 	};
 	for (size_t i = 0; i < ELEMENTSOF(ids); i++)
 		if (ids[i].vid == vid && ids[i].pid == pid)

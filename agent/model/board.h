@@ -20,11 +20,15 @@ enum board_mode {
 	MODE_RP2350_BOOT,
 	MODE_KATAPULT, /* a boot loader of Klipper's users, over USB */
 	MODE_DFU, /* an STM32's boot ROM, or a boot loader that speaks plain DFU */
+	MODE_KLIPPER, /* no boot loader: Klipper itself, over USB, which can be asked for one */
 	_MODE_MAX,
 };
 
 const char *mode_name(enum board_mode mode); /* "rp2040-boot" */
 int mode_from_name(const char *name); /* enum board_mode or -EINVAL; "none" is no name */
+
+/* Does a board in this mode run its application, rather than a boot loader? */
+bool mode_is_application(enum board_mode mode);
 
 /* The mode of a device that is only spoken of; for those that are there the udev rules say it. */
 enum board_mode mode_of_usb_id(uint16_t vid, uint16_t pid);

@@ -9,6 +9,7 @@ static const char *const state_names[_JOB_STATE_MAX] = {
 	[JOB_QUEUED] = "queued",
 	[JOB_PROBING] = "probing",
 	[JOB_WRITING] = "writing",
+	[JOB_ENTERING] = "entering",
 	[JOB_AWAITING] = "awaiting",
 	[JOB_STOPPING] = "stopping",
 	[JOB_DONE] = "done",
@@ -17,8 +18,9 @@ static const char *const state_names[_JOB_STATE_MAX] = {
 static const char *const event_names[_JOB_EVENT_MAX] = {
 	[JOB_EVENT_ADMITTED] = "admitted",
 	[JOB_EVENT_PERMITTED] = "permitted",
+	[JOB_EVENT_CALLED] = "called",
 	[JOB_EVENT_STOPPED] = "stopped",
-	[JOB_EVENT_WRITTEN] = "written",
+	[JOB_EVENT_EXPECTING] = "expecting",
 	[JOB_EVENT_ENDED] = "ended",
 };
 
@@ -29,6 +31,7 @@ static const char *const outcome_names[_OUTCOME_MAX] = {
 	[OUTCOME_REFUSED] = "refused",
 	[OUTCOME_FAILED] = "failed",
 	[OUTCOME_INTERRUPTED] = "interrupted",
+	[OUTCOME_ENTERED] = "entered",
 };
 
 static const char *const verification_names[_VERIFY_MAX] = {
@@ -54,11 +57,17 @@ static const enum job_state moves[_JOB_STATE_MAX][_JOB_EVENT_MAX] = {
 	},
 	[JOB_PROBING] = {
 		[JOB_EVENT_PERMITTED] = JOB_WRITING,
+		[JOB_EVENT_CALLED] = JOB_ENTERING,
 		[JOB_EVENT_STOPPED] = JOB_STOPPING,
 		[JOB_EVENT_ENDED] = JOB_DONE,
 	},
 	[JOB_WRITING] = {
-		[JOB_EVENT_WRITTEN] = JOB_AWAITING,
+		[JOB_EVENT_EXPECTING] = JOB_AWAITING,
+		[JOB_EVENT_STOPPED] = JOB_STOPPING,
+		[JOB_EVENT_ENDED] = JOB_DONE,
+	},
+	[JOB_ENTERING] = {
+		[JOB_EVENT_EXPECTING] = JOB_AWAITING,
 		[JOB_EVENT_STOPPED] = JOB_STOPPING,
 		[JOB_EVENT_ENDED] = JOB_DONE,
 	},

@@ -11,7 +11,8 @@ enum job_state {
 	JOB_QUEUED, /* waits for a free worker */
 	JOB_PROBING, /* a worker looks, and writes nothing */
 	JOB_WRITING, /* permission was given */
-	JOB_AWAITING, /* written and started: the application must show itself */
+	JOB_ENTERING, /* the application was asked to enter its boot loader */
+	JOB_AWAITING, /* the board has left, to show itself as what is expected next */
 	JOB_STOPPING, /* told to stop; waits for the worker's last word */
 	JOB_DONE,
 	_JOB_STATE_MAX,
@@ -22,8 +23,9 @@ const char *job_state_name(enum job_state state);
 enum job_event {
 	JOB_EVENT_ADMITTED, /* a worker took it */
 	JOB_EVENT_PERMITTED, /* evidence came, the decision is to write */
+	JOB_EVENT_CALLED, /* evidence came, the decision is to have it enter its boot loader */
 	JOB_EVENT_STOPPED, /* the mind wants it to end: refusal, board gone, cancelled */
-	JOB_EVENT_WRITTEN, /* the worker's outcome is good and an application is expected */
+	JOB_EVENT_EXPECTING, /* the worker's outcome is good, and the board is to come back */
 	JOB_EVENT_ENDED, /* the outcome is final */
 	_JOB_EVENT_MAX,
 };
@@ -41,6 +43,7 @@ enum job_outcome {
 	OUTCOME_REFUSED,
 	OUTCOME_FAILED,
 	OUTCOME_INTERRUPTED,
+	OUTCOME_ENTERED, /* the application made way for its boot loader, nothing was written */
 	_OUTCOME_MAX,
 };
 
@@ -86,6 +89,13 @@ struct job_plan {
 	uint32_t units_erased;
 	uint64_t bytes_written;
 	char sentence[JOB_PLAN_TEXT]; /* plain text: which units, by address */
+};
+
+/* What is read of a board and kept for later. */
+enum keepsake {
+	KEEP_FIRMWARE, /* what its flash held */
+	KEEP_DICTIONARY, /* Klipper's, as JSON */
+	_KEEP_MAX,
 };
 
 /* What the hands did. */

@@ -66,13 +66,20 @@ enum reason_code {
 	REASON_DOWNGRADE,
 	REASON_VERSION_UNORDERED, /* which of two versions is the older one, nobody can tell */
 	REASON_READ_PROTECTED, /* the chip shows nobody its flash */
+	REASON_LOADER_UNKNOWN, /* which boot loader would answer the application's request */
+	REASON_NO_LOADER, /* none would answer it, or did */
+	REASON_LOADER_UNREACHABLE, /* one that could not be seen from here */
+	REASON_LOADER_UNSAFE, /* one in which the board may switch a heater on */
 	REASON_UNSUPPORTED, /* the backend cannot write this kind of board yet */
 
 	/* the job */
 	REASON_BOARD_LEFT,
+	REASON_PRINTING, /* the board's printer is, or has paused */
+	REASON_PRINT_UNKNOWN, /* nobody can tell whether it is */
 	REASON_BOARD_CHANGED, /* another arrival is on the place now */
 	REASON_NO_PERMISSION,
 	REASON_BOARD_BUSY, /* another program holds the interface */
+	REASON_RUNS_APPLICATION, /* where a boot loader was looked for */
 	REASON_BOARD_SILENT, /* no answer within the deadline */
 	REASON_BOARD_ERROR, /* the board says no */
 	REASON_VERIFY_FAILED,

@@ -8,7 +8,7 @@
 #include "base/text.h"
 #include "model/wire.h"
 
-#define WIRE_VERSION 4
+#define WIRE_VERSION 5
 
 /* ---- encode ------------------------------------------------------------------------------ */
 
@@ -30,6 +30,18 @@ static void put_job(struct buffer *buffer, const struct wire_job *job)
 	buffer_put_u32(buffer, job->device);
 	buffer_put_u64(buffer, job->arrival);
 	buffer_put_string(buffer, job->syspath);
+	buffer_put_string(buffer, job->tty);
+	buffer_put_u32(buffer, job->baud);
+}
+
+static void put_keep(struct buffer *buffer, const struct wire_keep *keep)
+{
+	buffer_put_u8(buffer, (uint8_t)keep->kind);
+	buffer_put_u32(buffer, keep->address);
+	buffer_put_u32(buffer, keep->total_bytes);
+	buffer_put_u32(buffer, keep->offset);
+	buffer_put_u32(buffer, keep->length);
+	buffer_put(buffer, keep->bytes, keep->length);
 }
 
 static void put_running(struct buffer *buffer, const struct running *running)
@@ -120,6 +132,11 @@ void wire_encode(const struct wire_message *message, struct buffer *ret)
 	case WIRE_STOP:
 		buffer_put_u8(ret, message->stop.leave);
 		return;
+	case WIRE_ENTER:
+		return;
+	case WIRE_KEEP:
+		put_keep(ret, &message->keep);
+		return;
 	case WIRE_EVIDENCE:
 		put_evidence(ret, &message->evidence);
 		return;
@@ -155,6 +172,19 @@ static bool take_bool(struct cursor *cursor)
 	return take_enum(cursor, 2) == 1;
 }
 
+static bool is_path_below(const char *path, const char *root)
+{
+	return text_is_plain(path) && strncmp(path, root, strlen(root)) == 0 && !strstr(path, "..");
+}
+
+/* Either a USB device or a line that stands for itself. */
+static bool job_has_one_address(const struct wire_job *job)
+{
+	if (*job->tty)
+		return !*job->syspath && is_path_below(job->tty, "/dev/") && job->baud > 0;
+	return is_path_below(job->syspath, "/sys/") && job->baud == 0;
+}
+
 static bool take_job(struct cursor *cursor, struct wire_job *job)
 {
 	job->id = cursor_u64(cursor);
@@ -163,8 +193,9 @@ static bool take_job(struct cursor *cursor, struct wire_job *job)
 	job->device = cursor_u32(cursor);
 	job->arrival = cursor_u64(cursor);
 	cursor_string(cursor, job->syspath, sizeof(job->syspath));
-	return job->mode != MODE_NONE && text_is_plain(job->syspath) &&
-	       strncmp(job->syspath, "/sys/", 5) == 0 && !strstr(job->syspath, "..");
+	cursor_string(cursor, job->tty, sizeof(job->tty));
+	job->baud = cursor_u32(cursor);
+	return job->mode != MODE_NONE && job_has_one_address(job);
 }
 
 static bool take_go(struct cursor *cursor, struct wire_go *go)
@@ -235,6 +266,23 @@ static bool take_evidence(struct cursor *cursor, struct board_facts *facts)
 	return board_id_is_valid(facts->unique_id) && facts->possible_chips >> _CHIP_MAX == 0;
 }
 
+static bool take_keep(struct cursor *cursor, struct wire_keep *keep)
+{
+	keep->kind = take_enum(cursor, _KEEP_MAX);
+	keep->address = cursor_u32(cursor);
+	keep->total_bytes = cursor_u32(cursor);
+	keep->offset = cursor_u32(cursor);
+	keep->length = cursor_u32(cursor);
+	if (keep->length == 0 || keep->length > WIRE_KEEP_BYTES ||
+		keep->total_bytes > WIRE_KEEP_MAX || keep->offset > keep->total_bytes ||
+		keep->length > keep->total_bytes - keep->offset)
+		return false;
+	const uint8_t *bytes = cursor_take(cursor, keep->length);
+	if (bytes)
+		memcpy(keep->bytes, bytes, keep->length);
+	return true;
+}
+
 /* What is blank is not erased, and nothing is done to what is identical. */
 static bool take_plan(struct cursor *cursor, struct job_plan *plan)
 {
@@ -271,6 +319,9 @@ static bool outcome_is_consistent(const struct wire_outcome *outcome)
 		return outcome->reason == REASON_NONE && outcome->verification != VERIFY_NONE;
 	case OUTCOME_IDENTICAL:
 		return outcome->reason == REASON_NONE && outcome->verification != VERIFY_NONE &&
+		       !touched;
+	case OUTCOME_ENTERED:
+		return outcome->reason == REASON_NONE && outcome->verification == VERIFY_NONE &&
 		       !touched;
 	case OUTCOME_REFUSED:
 		return outcome->reason != REASON_NONE && outcome->verification == VERIFY_NONE &&
@@ -311,6 +362,10 @@ static bool take_message(struct cursor *cursor, struct wire_message *message)
 	case WIRE_STOP:
 		message->stop.leave = take_bool(cursor);
 		return true;
+	case WIRE_ENTER:
+		return true;
+	case WIRE_KEEP:
+		return take_keep(cursor, &message->keep);
 	case WIRE_EVIDENCE:
 		return take_evidence(cursor, &message->evidence);
 	case WIRE_PLAN:

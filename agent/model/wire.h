@@ -4,8 +4,9 @@
  * The words between mind and hands, one a SOCK_SEQPACKET message. The mind takes the hands' words
  * for hostile input: a worker may have been taken over by the board it spoke to.
  *
- *   mind → hands: JOB, then GO (with the image's memfd) or STOP; STOP again at any time
- *   hands → mind: EVIDENCE, PROGRESS…, PLAN where the language allows one, OUTCOME (the last word)
+ *   mind → hands: JOB, then GO (with the image's memfd), ENTER or STOP; STOP again at any time
+ *   hands → mind: KEEP… for what a board held before, EVIDENCE, PROGRESS…, PLAN where the language
+ *                 allows one, OUTCOME (the last word)
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -20,11 +21,16 @@
 #define WIRE_MESSAGE_MAX  4096
 #define WIRE_SYSPATH_MAX  512
 #define WIRE_SENTENCE_MAX 1024
+#define WIRE_TTY_MAX      256
+#define WIRE_KEEP_BYTES   2048 /* of one message */
+#define WIRE_KEEP_MAX     (1u << 20) /* of all that a job may have kept of one kind */
 
 enum wire_type {
 	WIRE_JOB = 1,
 	WIRE_GO,
 	WIRE_STOP,
+	WIRE_ENTER,
+	WIRE_KEEP,
 	WIRE_EVIDENCE,
 	WIRE_PROGRESS,
 	WIRE_PLAN,
@@ -37,7 +43,9 @@ struct wire_job {
 	uint32_t bus;
 	uint32_t device;
 	uint64_t arrival;
-	char syspath[WIRE_SYSPATH_MAX];
+	char syspath[WIRE_SYSPATH_MAX]; /* "": a line that stands for itself, */
+	char tty[WIRE_TTY_MAX]; /* "/dev/ttyAMA0", */
+	uint32_t baud; /* and its rate */
 };
 
 struct wire_go {
@@ -48,6 +56,17 @@ struct wire_go {
 struct wire_stop {
 	/* A board that nobody has changed shall start what is in its flash, instead of staying. */
 	bool leave;
+};
+
+/* What a board holds, piece by piece and in order, for the mind to keep before it is overwritten.
+ */
+struct wire_keep {
+	enum keepsake kind;
+	uint32_t address; /* of the first byte of the whole, where that means something */
+	uint32_t total_bytes;
+	uint32_t offset;
+	uint32_t length; /* 1 … WIRE_KEEP_BYTES; offset + length is no more than total_bytes */
+	uint8_t bytes[WIRE_KEEP_BYTES];
 };
 
 struct wire_progress {
@@ -71,6 +90,7 @@ struct wire_message {
 		struct wire_job job;
 		struct wire_go go;
 		struct wire_stop stop;
+		struct wire_keep keep;
 		struct board_facts evidence;
 		struct wire_progress progress;
 		struct job_plan plan;

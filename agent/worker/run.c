@@ -159,6 +159,27 @@ static void on_plan(void *context, const struct job_plan *plan)
 		(void)!wire_send(run->socket, &message, -1);
 }
 
+/* In pieces that the wire takes; a mind that is gone is noticed by receive(). */
+static void on_keep(
+	void *context, enum keepsake kind, uint32_t address, const uint8_t *bytes, size_t length)
+{
+	struct run *run = context;
+	struct wire_message message = {
+		.type = WIRE_KEEP,
+		.keep = { .kind = kind, .address = address, .total_bytes = (uint32_t)length },
+	};
+	if (length > WIRE_KEEP_MAX)
+		return;
+	for (size_t at = 0; at < length; at += WIRE_KEEP_BYTES) {
+		size_t left = length - at;
+		message.keep.offset = (uint32_t)at;
+		message.keep.length = (uint32_t)(left < WIRE_KEEP_BYTES ? left : WIRE_KEEP_BYTES);
+		memcpy(message.keep.bytes, bytes + at, message.keep.length);
+		if (wire_send(run->socket, &message, -1) < 0)
+			return;
+	}
+}
+
 static void _printf_(4, 5) set_outcome(struct wire_outcome *outcome, enum job_outcome how,
 	enum reason_code reason, const char *format, ...)
 {
@@ -259,6 +280,30 @@ static void obey_go(struct run *run, const struct wire_go *go, int fd, struct wi
 	restart_board(run, outcome);
 }
 
+static void obey_enter(struct run *run, struct wire_outcome *outcome)
+{
+	struct backend_failure failure = { 0 };
+	int r = run->backend->enter(run->session, &failure);
+	if (r < 0)
+		set_failure(outcome, r, &failure);
+	else
+		set_outcome(outcome, OUTCOME_ENTERED, REASON_NONE,
+			"the application was asked for its boot loader, and made way for it");
+}
+
+/* What the mind permits, if this board's language can do it. */
+static bool obey(
+	struct run *run, const struct wire_message *message, int fd, struct wire_outcome *outcome)
+{
+	if (message->type == WIRE_GO && run->backend->write)
+		obey_go(run, &message->go, fd, outcome);
+	else if (message->type == WIRE_ENTER && run->backend->enter)
+		obey_enter(run, outcome);
+	else
+		return false;
+	return true;
+}
+
 /* The board was looked at, and nothing of it was changed. */
 static void leave_board(struct run *run, struct wire_outcome *outcome)
 {
@@ -288,9 +333,8 @@ static bool visit(struct run *run, struct wire_outcome *outcome)
 	enum demand demand = await(run, &message, &fd);
 	if (demand == DEMAND_CLOSED)
 		return false;
-	if (demand == DEMAND_MESSAGE && message.type == WIRE_GO)
-		obey_go(run, &message.go, fd, outcome);
-	else
+	bool is_obeyed = demand == DEMAND_MESSAGE && obey(run, &message, fd, outcome);
+	if (!is_obeyed)
 		set_stopped(outcome, demand == DEMAND_MESSAGE ? DEMAND_GARBAGE : demand);
 	if (demand == DEMAND_STOP && message.type == WIRE_STOP && message.stop.leave)
 		leave_board(run, outcome);
@@ -307,7 +351,7 @@ static bool pause_unless_called(struct run *run)
 	return poll(sources, ELEMENTSOF(sources), BUSY_PAUSE_MSEC) == 0;
 }
 
-static int open_board(struct run *run, const struct usb_address *address,
+static int open_board(struct run *run, const struct board_address *address,
 	const struct backend_watch *watch, struct backend_failure *failure)
 {
 	int r = run->backend->open(address, watch, &run->session, failure);
@@ -329,15 +373,18 @@ static bool serve(struct run *run, const struct wire_job *job, struct wire_outco
 			mode_name(job->mode));
 		return true;
 	}
-	struct usb_address address = {
-		.syspath = job->syspath,
-		.bus = job->bus,
-		.device = job->device,
-		.arrival = job->arrival,
+	struct board_address address = {
+		.usb = { .syspath = *job->syspath ? job->syspath : NULL,
+			.bus = job->bus,
+			.device = job->device,
+			.arrival = job->arrival },
+		.tty = job->tty,
+		.baud = job->baud,
 	};
 	struct backend_watch watch = {
 		.on_progress = on_progress,
 		.on_plan = on_plan,
+		.on_keep = on_keep,
 		.context = run,
 	};
 	struct backend_failure failure = { 0 };

@@ -251,7 +251,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	const struct backend *backend = backend_for_mode(MODE_DFU);
 	const struct backend_watch watch = { .on_progress = on_progress, .on_plan = on_plan };
-	const struct usb_address address = { .syspath = "/sys/devices/fuzz" };
+	const struct board_address address = { .usb.syspath = "/sys/devices/fuzz" };
 	struct backend_session *session = NULL;
 	struct backend_failure failure;
 	int r = backend->open(&address, &watch, &session, &failure);

@@ -481,7 +481,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	const struct backend *backend =
 		backend_for_mode(board.is_rp2350 ? MODE_RP2350_BOOT : MODE_RP2040_BOOT);
 	struct backend_watch watch = { .on_progress = on_progress };
-	struct usb_address address = { .syspath = "/sys/devices/fuzz" };
+	struct board_address address = { .usb.syspath = "/sys/devices/fuzz" };
 	struct backend_session *session = NULL;
 	struct backend_failure failure;
 	struct board_facts facts;

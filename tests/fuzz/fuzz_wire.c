@@ -25,11 +25,18 @@ static void check_values(const struct wire_message *message)
 	switch (message->type) {
 	case WIRE_JOB:
 		must(mode_name(message->job.mode) && message->job.mode != MODE_NONE);
-		must(text_is_plain(message->job.syspath));
+		must(text_is_plain(message->job.syspath) && text_is_plain(message->job.tty));
+		must(!*message->job.syspath != !*message->job.tty);
 		must(strlen(message->job.syspath) < WIRE_SYSPATH_MAX);
 		return;
 	case WIRE_GO:
 	case WIRE_STOP:
+	case WIRE_ENTER:
+		return;
+	case WIRE_KEEP:
+		must(message->keep.length > 0 && message->keep.length <= WIRE_KEEP_BYTES);
+		must(message->keep.offset + message->keep.length <= message->keep.total_bytes);
+		must(message->keep.total_bytes <= WIRE_KEEP_MAX);
 		return;
 	case WIRE_EVIDENCE:
 		must(chip_name(message->evidence.chip) && content_name(message->evidence.content));

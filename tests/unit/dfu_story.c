@@ -197,7 +197,7 @@ static struct dfu_visit make_visit(struct dfu_story *story, enum extent extent, 
 	const struct backend_watch watch = {
 		.on_progress = on_progress, .on_plan = on_plan, .context = story
 	};
-	struct usb_address address = bench_address(story->board);
+	struct board_address address = { .usb = bench_address(story->board) };
 	struct backend_session *session = NULL;
 	struct dfu_visit visit = { 0 };
 	story->erases = story->programs = 0;

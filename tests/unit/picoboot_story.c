@@ -144,7 +144,7 @@ static struct visit make_visit(struct story *story, bool force, bool restart)
 	const struct backend *backend = backend_for_mode(
 		story->kind == RP2040_CHIP_RP2350 ? MODE_RP2350_BOOT : MODE_RP2040_BOOT);
 	struct backend_watch watch = { .on_progress = on_progress, .context = story };
-	struct usb_address address = bench_address(story->board);
+	struct board_address address = { .usb = bench_address(story->board) };
 	struct backend_session *session = NULL;
 
 	story->erases = story->programs = 0;

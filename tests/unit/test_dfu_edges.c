@@ -160,7 +160,7 @@ static void a_read_protected_board_can_be_told_to_leave(void **state)
 	(void)state;
 	_cleanup_(dfu_story_freep) struct dfu_story *story =
 		BOARD(.chip = STM32_F429_1MB, .protection = STM32_PROTECTED);
-	struct usb_address address = bench_address(story->board);
+	struct board_address address = { .usb = bench_address(story->board) };
 	const struct backend *backend = backend_for_mode(MODE_DFU);
 	const struct backend_watch watch = { 0 };
 	struct backend_session *session = NULL;

@@ -437,7 +437,7 @@ static void another_arrival_is_not_written(void **state)
 {
 	(void)state;
 	_cleanup_(dfu_story_freep) struct dfu_story *story = BOARD(.chip = STM32_F446);
-	struct usb_address address = bench_address(story->board);
+	struct board_address address = { .usb = bench_address(story->board) };
 	const struct backend *backend = backend_for_mode(MODE_DFU);
 	const struct backend_watch watch = { 0 };
 	struct backend_session *session = NULL;
@@ -464,7 +464,7 @@ static void a_cable_pulled_before_the_start_is_no_start(void **state)
 	dfu_story_expect_flashed(story, &visit);
 	const struct backend *backend = backend_for_mode(MODE_DFU);
 	const struct backend_watch watch = { 0 };
-	struct usb_address address = bench_address(story->board);
+	struct board_address address = { .usb = bench_address(story->board) };
 	struct backend_session *session = NULL;
 	struct backend_failure failure = { 0 };
 	struct board_facts facts;

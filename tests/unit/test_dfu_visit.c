@@ -311,7 +311,7 @@ static void a_refused_board_can_start_what_it_has(void **state)
 	_cleanup_(dfu_story_freep) struct dfu_story *story = board_with_klipper(STM32_G0B1_128K);
 	const struct backend *backend = backend_for_mode(MODE_DFU);
 	const struct backend_watch watch = { 0 };
-	struct usb_address address = bench_address(story->board);
+	struct board_address address = { .usb = bench_address(story->board) };
 	struct backend_session *session = NULL;
 	struct backend_failure failure = { 0 };
 	struct board_facts facts;
@@ -331,7 +331,7 @@ static void a_blank_board_has_nothing_to_start(void **state)
 		dfu_story_new(&options, 0, KLIPPER_BYTES, 2);
 	const struct backend *backend = backend_for_mode(MODE_DFU);
 	const struct backend_watch watch = { 0 };
-	struct usb_address address = bench_address(story->board);
+	struct board_address address = { .usb = bench_address(story->board) };
 	struct backend_session *session = NULL;
 	struct backend_failure failure = { 0 };
 	struct board_facts facts;

@@ -58,7 +58,7 @@ static struct visited visit(struct scene *scene)
 {
 	const struct backend *backend = backend_for_mode(MODE_KATAPULT);
 	const struct backend_watch watch = { 0 };
-	struct usb_address address = bench_address(scene->board);
+	struct board_address address = { .usb = bench_address(scene->board) };
 	struct backend_session *session = NULL;
 	struct visited visited = { 0 };
 	uint64_t start = bench_now_nsec(scene->bench);

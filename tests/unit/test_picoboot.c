@@ -526,7 +526,7 @@ static void a_board_that_left_before_go_is_not_written(void **unused)
 	(void)unused;
 	_cleanup_(story_freep) struct story *story = story_with_image(KLIPPER_BYTES, 3);
 	const struct backend *backend = backend_for_mode(MODE_RP2040_BOOT);
-	struct usb_address address = bench_address(story->board);
+	struct board_address address = { .usb = bench_address(story->board) };
 	struct backend_session *session;
 	struct backend_failure failure;
 	struct backend_watch watch = { 0 };

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A running application makes way for its boot loader: the job that asks it to ends when something
+ * else has shown itself on the place, and what that is gets a job of its own; see conduct_parts.h.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/text.h"
+#include "daemon/conduct.h"
+#include "daemon/conduct_parts.h"
+#include "daemon/story.h"
+
+/* The touch itself is over in milliseconds; a worker waits three seconds for the board to go. */
+#define ENTER_USEC (15 * USEC_PER_SEC)
+/* A double reset waits half a second, a bus resets and enumerates in one more. */
+#define LOADER_USEC (15 * USEC_PER_SEC)
+
+void conduct_call(struct job *job, const struct judgement *judgement)
+{
+	struct wire_message message = { .type = WIRE_ENTER };
+	if (queue_was_just_written(job->conduct->queue, job)) {
+		conduct_stop(job, OUTCOME_REFUSED, REASON_WRONG_APPLICATION,
+			"this very image was written to it a moment ago, and it does not run the "
+			"version that the image names, so it is not called again; is another "
+			"firmware started? Plug the board in again to have it tried once more");
+		return;
+	}
+	int r = worker_send(job->worker, &message, -1);
+	if (r < 0) {
+		conduct_stop(job, OUTCOME_FAILED, REASON_INTERNAL, strerror(-r));
+		return;
+	}
+	conduct_move(job, JOB_EVENT_CALLED);
+	conduct_set_deadline(job, ENTER_USEC);
+	story_job_calls(job, judgement->image_path);
+	conduct_changed(job);
+}
+
+/* It has left. What comes next on the place says whether that was of use. */
+void conduct_await_loader(struct job *job)
+{
+	job->is_called = true;
+	job->worker = worker_close(job->worker);
+	conduct_move(job, JOB_EVENT_EXPECTING);
+	conduct_set_deadline(job, LOADER_USEC);
+	conduct_changed(job);
+	conduct_start_waiting_jobs(job->conduct);
+	/* No event tells of what is at the end of a line. */
+	if (device_is_line(job->device) && !job->successor)
+		job->successor =
+			device_new_line(job->device->syspath, job->device->baud, MODE_KATAPULT);
+	if (job->successor)
+		conduct_judge_successor(job);
+}
+
+void conduct_judge_loader(struct job *job)
+{
+	const struct device *found = job->successor;
+	job->application_usec = clock_usec(CLOCK_MONOTONIC) - job->phase_began_usec;
+	_cleanup_(freep) char *title = device_describe(found);
+	_cleanup_(freep) char *sentence = NULL;
+	if (mode_is_application(found->mode)) {
+		sentence = text_format(
+			"it was asked for its boot loader, and %s came back: nothing was written. "
+			"Bring it into its boot loader by hand (two quick presses of reset, or "
+			"its boot button)",
+			title ? title : "its application");
+		conduct_finish(job, OUTCOME_FAILED, REASON_NO_LOADER,
+			sentence ? sentence : "no boot loader");
+		return;
+	}
+	sentence = text_format("it was asked for its boot loader, and a %s came up; the job of "
+			       "that one goes on",
+		title ? title : "boot loader");
+	conduct_finish(job, OUTCOME_ENTERED, REASON_NONE, sentence ? sentence : "entered");
+}
+
+void conduct_lose_loader(struct job *job)
+{
+	conduct_finish(job, OUTCOME_FAILED, REASON_NO_LOADER,
+		"it was asked for its boot loader and left, and nothing has come back to its "
+		"place; nothing was written. Take all power from the board once: its application "
+		"starts again then");
+}
+
+/* It runs what it should already: its own word, which is the strongest proof there is. */
+void conduct_finish_running(struct job *job, const struct judgement *judgement)
+{
+	_cleanup_(freep) char *sentence = text_format("it runs %s already, as %s would have it",
+		job->facts.running.version, judgement->image_path);
+	job->is_running = true;
+	conduct_stop(job, OUTCOME_IDENTICAL, REASON_NONE, sentence ? sentence : "it runs it");
+}
