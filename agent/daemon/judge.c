@@ -214,8 +214,8 @@ static int explain_unknown(const struct policy *policy, const struct device *dev
 static int refuse_dispute(const struct board_facts *facts, struct judgement *judgement)
 {
 	_cleanup_(freep) char *sentence = identity_dispute_text(&facts->dispute);
-	return sentence ? reasons_add(&judgement->reasons, REASON_IDENTITY_CONTRADICTED, "%s",
-				  sentence)
+	return sentence ? reasons_add(
+				  &judgement->reasons, REASON_IDENTITY_CONTRADICTED, "%s", sentence)
 			: -ENOMEM;
 }
 
@@ -225,8 +225,7 @@ int judge(const struct policy *policy, struct store *store, const struct device 
 	_cleanup_(judgement_done) struct judgement judgement = { 0 };
 	judgement.verdict = policy_decide(policy, device, facts, &judgement.rule);
 	int r = 0;
-	bool is_judged =
-		judgement.verdict == VERDICT_FLASH || judgement.verdict == VERDICT_UNKNOWN;
+	bool is_judged = judgement.verdict == VERDICT_FLASH || judgement.verdict == VERDICT_UNKNOWN;
 	if (is_judged && facts && facts->dispute.one != WITNESS_NONE)
 		r = refuse_dispute(facts, &judgement);
 	else if (judgement.verdict == VERDICT_FLASH)

@@ -11,10 +11,9 @@
 #define F401 CHIP_STM32F401
 #define F446 CHIP_STM32F446
 
-static const struct sighting klipper = { .vid = 0x1d50,
-	.pid = 0x614e,
-	.serial = ID,
-	.product = "stm32f446xx" };
+static const struct sighting klipper = {
+	.vid = 0x1d50, .pid = 0x614e, .serial = ID, .product = "stm32f446xx"
+};
 static const struct own_write write_of_f446 = { MODE_DFU, BOOT_SERIAL, CHIP_STM32F446, ID,
 	.id_origin = PROVENANCE_COMPUTED };
 
@@ -278,8 +277,8 @@ static void what_was_seen_is_worth_what_the_serial_confirms(void **unused)
 	(void)unused;
 	struct sighting asked = klipper;
 	asked.was_requested = true;
-	expect_known(completed(f401_or_f446(), BOOT_SERIAL, &klipper, NULL), ID,
-		PROVENANCE_COMPUTED);
+	expect_known(
+		completed(f401_or_f446(), BOOT_SERIAL, &klipper, NULL), ID, PROVENANCE_COMPUTED);
 	expect_known(
 		completed(f401_or_f446(), "STM32FxSTM32", &klipper, NULL), ID, PROVENANCE_SEEN);
 	expect_known(
@@ -322,8 +321,8 @@ static void a_board_that_shows_its_id_is_known_best(void **unused)
 	expect_known(facts, "E66058388348892B", PROVENANCE_SHOWN);
 }
 
-static struct board_facts with_passport(const char *serial, const struct sighting *sighting,
-	const struct passport_claim *claim)
+static struct board_facts with_passport(
+	const char *serial, const struct sighting *sighting, const struct passport_claim *claim)
 {
 	struct board_facts facts = f401_or_f446();
 	struct device device = board_showing(serial);
@@ -356,8 +355,7 @@ static void who_contradicts_is_named_and_nobody_is_believed(void **unused)
 	struct sighting asked = klipper;
 	asked.was_requested = true;
 	const struct passport_claim computed = { OTHER_ID, PROVENANCE_COMPUTED, true };
-	expect_known(
-		with_passport(BOOT_SERIAL, &asked, &computed), ID, PROVENANCE_REQUESTED);
+	expect_known(with_passport(BOOT_SERIAL, &asked, &computed), ID, PROVENANCE_REQUESTED);
 	facts = with_passport(BOOT_SERIAL, &klipper, &computed);
 	assert_int_equal(facts.dispute.other, WITNESS_PASSPORT);
 }

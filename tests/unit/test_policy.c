@@ -298,12 +298,12 @@ static struct board_facts known_as(const char *id, enum provenance origin)
 	return facts;
 }
 
-#define SEEN_ENOUGH                                                                           \
-	DECLARED "rules = (" RULE("octopus", "board = \"octopus\"; provenance = \"seen\";") ","   \
-		RULE("rest", "") ");"
-#define ASKED_FOR                                                                                 \
-	DECLARED "rules = (" RULE("octopus", "board = \"octopus\"; provenance = \"requested\";") \
-		"," RULE("rest", "") ");"
+#define SEEN_ENOUGH                          \
+	DECLARED "rules = (" RULE("octopus", \
+		"board = \"octopus\"; provenance = \"seen\";") "," RULE("rest", "") ");"
+#define ASKED_FOR                            \
+	DECLARED "rules = (" RULE("octopus", \
+		"board = \"octopus\"; provenance = \"requested\";") "," RULE("rest", "") ");"
 
 /* A hand may have been quicker, and many boards show that serial: neither yes nor no. */
 static void what_was_only_seen_on_its_place_is_too_little(void **state)
