@@ -154,6 +154,7 @@ static void identify(struct job *job, const struct board_facts *facts)
 	const struct conduct *conduct = job->conduct;
 	struct intent intent;
 	struct own_write write;
+	struct passport_claim claim;
 	struct identity_clues clues = {
 		.sighting = sightings_before(conduct->sightings, job->device),
 	};
@@ -161,6 +162,8 @@ static void identify(struct job *job, const struct board_facts *facts)
 		write = ledger_own_write(&intent);
 		clues.own_write = &write;
 	}
+	if (ledger_passport(conduct->ledger, job->device, &claim))
+		clues.passport = &claim;
 	job->facts = *facts;
 	job->facts.chip_origin = CHIP_ORIGIN_UNSAID;
 	job->has_facts = true;

@@ -6,7 +6,9 @@
 #include <strings.h>
 
 #include "base/text.h"
+#include "model/can_uuid.h"
 #include "model/policy.h"
+#include "model/serial.h"
 #include "model/stm32_serial.h"
 
 struct policy *policy_new(void)
@@ -192,21 +194,7 @@ const struct policy_printer *policy_printer_of(const struct policy *policy, cons
 
 bool policy_serial_is_shared(const char *serial)
 {
-	/* RP2040 boot ROM B2, B0, B1: the ROM's revision. Firmware without flash access on RP2040.
-	 * Factory firmware; Klipper's "12345". */
-	static const char *const shared[] = {
-		"E0C9125B0D9B",
-		"E0C912D24340",
-		"E0C912952D54",
-		"EEEEEEEEEEEEEEEE",
-		"12345",
-		"000000000001",
-		"0123456789ABCDEF",
-	};
-	for (size_t i = 0; i < ELEMENTSOF(shared); i++)
-		if (strcasecmp(serial, shared[i]) == 0)
-			return true;
-	return stm32_serial_is_shared(serial);
+	return serial_is_shared(serial);
 }
 
 /* A board that rules are held against: what all of them ask is answered once. */
@@ -216,23 +204,68 @@ struct candidate {
 	size_t place_length;
 	size_t port_length;
 	bool serial_is_own;
+	enum provenance known; /* how it is known which board it is */
+	bool is_twin; /* what it shows in DFU follows from the ids of several boards */
+	char can_uuid[CAN_UUID_TEXT]; /* "" = unknown */
 };
 
-static struct candidate candidate_of(const struct device *device, const struct board_facts *facts)
+/* Does the serial that the board shows in DFU follow from the id of another board, too? */
+static bool has_twin(const struct policy *policy, const struct device *device, const char *id)
 {
-	return (struct candidate){
+	size_t others = 0;
+	if (!*device->serial || serial_is_shared(device->serial))
+		return false;
+	for (size_t i = 0; i < policy->board_count; i++) {
+		const char *serial = policy->boards[i].serial;
+		bool is_other = serial && strcasecmp(serial, id) != 0;
+		others += is_other && stm32_serial_compare(serial, device->serial) == STM32_AGREES;
+	}
+	return others > (*id ? 0 : 1);
+}
+
+/* By whom it is known is only noted where a mode does not show it (identity.h). */
+static enum provenance known_by(const struct candidate *candidate)
+{
+	const struct board_facts *facts = candidate->facts;
+	bool is_shown = candidate->device->mode != MODE_DFU;
+	if (!facts || !*facts->unique_id)
+		return candidate->serial_is_own ? PROVENANCE_SHOWN : PROVENANCE_NONE;
+	if (candidate->is_twin && facts->id_origin == PROVENANCE_COMPUTED)
+		return PROVENANCE_SEEN;
+	return is_shown ? PROVENANCE_SHOWN : facts->id_origin;
+}
+
+static struct candidate candidate_of(
+	const struct policy *policy, const struct device *device, const struct board_facts *facts)
+{
+	struct candidate candidate = {
 		.device = device,
 		.facts = facts,
 		.place_length = strlen(device->place),
 		.port_length = strlen(device->port),
 		.serial_is_own = device->mode != MODE_RP2040_BOOT && device->mode != MODE_DFU &&
-				 *device->serial && !policy_serial_is_shared(device->serial),
+				 *device->serial && !serial_is_shared(device->serial),
 	};
+	const char *id = facts ? facts->unique_id : "";
+	if (device->mode == MODE_DFU && facts)
+		candidate.is_twin = has_twin(policy, device, id);
+	candidate.known = known_by(&candidate);
+	if (!*id && candidate.serial_is_own)
+		id = device->serial;
+	(void)can_uuid_from_serial(id, candidate.can_uuid);
+	return candidate;
 }
 
 static enum match weaker(enum match left, enum match right)
 {
 	return left < right ? left : right;
+}
+
+/* A hand may have been quicker: then it is the other board's chip. */
+static bool is_said_by_weak_sighting(const struct board_facts *facts, enum chip wanted)
+{
+	return facts && facts->chip_origin == CHIP_FROM_SIGHTING &&
+	       facts->id_origin <= PROVENANCE_SEEN && facts->possible_chips & chip_bit(wanted);
 }
 
 /* Nobody has looked: the mode promises a chip, and only the probe proves it. */
@@ -249,7 +282,7 @@ static enum match match_chip(
 	if (chip == CHIP_UNKNOWN)
 		return MATCH_MAYBE;
 	if (chip != wanted)
-		return MATCH_NO;
+		return is_said_by_weak_sighting(facts, wanted) ? MATCH_MAYBE : MATCH_NO;
 	return facts ? MATCH_YES : MATCH_MAYBE;
 }
 
@@ -327,25 +360,105 @@ static bool is_said_by_firmware_alone(const struct board_facts *facts, enum chip
 	       facts->possible_chips & chip_bit(wanted);
 }
 
+/* The uuid follows from the id that a board has shown. */
+static enum match match_can_uuid(
+	const char *uuid, const struct candidate *candidate, const char **ret_why)
+{
+	*ret_why = "the board's CAN uuid is another";
+	if (*candidate->can_uuid)
+		return strcasecmp(uuid, candidate->can_uuid) == 0 ? MATCH_YES : MATCH_NO;
+	if (candidate->device->mode == MODE_DFU)
+		*ret_why = "in DFU a board does not show its CAN uuid; match it by path, or have "
+			   "its Klipper enter DFU over USB, where the id is seen that it follows "
+			   "from";
+	else if (!candidate->facts)
+		*ret_why = "which board it is shows only when it is looked at";
+	else
+		*ret_why = "the board shows no id that a CAN uuid follows from; match it by path, "
+			   "or give the serial that it shows";
+	return MATCH_MAYBE;
+}
+
+/* A uuid that follows from the serial says nothing more (rulebook_check.c holds the two against
+ * each other). */
+static enum match match_names(const struct policy_rule *rule, const struct policy_board *board,
+	const struct candidate *candidate, const char **ret_why)
+{
+	char implied[CAN_UUID_TEXT];
+	enum match serial = board->can_uuid ? MATCH_YES : MATCH_MAYBE;
+	if (board->serial)
+		serial = candidate->device->mode == MODE_DFU
+				 ? match_dfu_serial(rule, board->serial, candidate, ret_why)
+				 : match_serial(board->serial, candidate, ret_why);
+	if (!board->can_uuid || serial == MATCH_NO ||
+		(board->serial && can_uuid_from_serial(board->serial, implied)))
+		return serial;
+	const char *why = NULL;
+	enum match uuid = match_can_uuid(board->can_uuid, candidate, &why);
+	if (uuid < serial || serial == MATCH_YES)
+		*ret_why = why;
+	return weaker(serial, uuid);
+}
+
+/* ---- how well it must be known ----------------------------------------------------------- */
+
+/* What an answer rests on: the id that is known or, in DFU and without one, the serial there. */
+static enum provenance support_of(const struct policy_rule *rule, const struct policy_board *board,
+	const struct candidate *candidate, enum match match)
+{
+	const struct board_facts *facts = candidate->facts;
+	const char *shown = candidate->device->serial;
+	bool is_dfu = candidate->device->mode == MODE_DFU;
+	enum provenance known = candidate->known;
+	if (match == MATCH_NO && is_dfu && board->serial &&
+		stm32_serial_compare(board->serial, shown) == STM32_CONTRADICTS)
+		return PROVENANCE_SHOWN;
+	if (is_dfu && (!facts || !*facts->unique_id))
+		known = candidate->is_twin ? PROVENANCE_DECLARED : PROVENANCE_COMPUTED;
+	if (match == MATCH_YES && is_one_place(rule->path) && known < PROVENANCE_DECLARED)
+		known = PROVENANCE_DECLARED;
+	return known;
+}
+
+/* What was seen on the place just before is too little alone, unless the rule says otherwise: a
+ * hand may have been quicker, and neither yes nor no is sure. */
+static enum match match_known(const struct policy_rule *rule, const struct policy_board *board,
+	const struct candidate *candidate, enum match match, const char **ret_why)
+{
+	enum provenance least = rule->provenance ? rule->provenance : PROVENANCE_DECLARED;
+	enum provenance known =
+		match == MATCH_MAYBE ? PROVENANCE_NONE : support_of(rule, board, candidate, match);
+	if (match == MATCH_MAYBE || known >= least)
+		return match;
+	if (rule->provenance > PROVENANCE_DECLARED)
+		*ret_why = "which board it is is known less well than the rule's provenance asks "
+			   "for; have its running Klipper enter its boot loader by plugflash";
+	else
+		*ret_why = candidate->is_twin
+				   ? "several boards of the policy show this serial in DFU; name "
+				     "its one place in path beside it"
+				   : "which board it is is only known by what left this place "
+				     "just before, and many boards show its serial in DFU; name "
+				     "its one place in path, or say provenance = \"seen\" in match";
+	return MATCH_MAYBE;
+}
+
 static enum match match_dfu_board(const struct policy_rule *rule, const struct policy_board *board,
 	const struct candidate *candidate, const char **ret_why)
 {
 	enum match chip = match_chip(board->chip, candidate->device, candidate->facts);
-	enum match serial = MATCH_MAYBE;
-	*ret_why =
-		"in DFU a board does not show its CAN uuid; match it by path, or give its serial";
-	if (board->serial)
-		serial = match_dfu_serial(rule, board->serial, candidate, ret_why);
+	enum match names = match_names(rule, board, candidate, ret_why);
+	names = match_known(rule, board, candidate, names, ret_why);
 	/* Which board it is is known then, and so is its chip. */
 	if (chip != MATCH_NO)
-		return serial;
-	if (serial == MATCH_YES && is_said_by_firmware_alone(candidate->facts, board->chip))
+		return names;
+	if (names == MATCH_YES && is_said_by_firmware_alone(candidate->facts, board->chip))
 		return MATCH_YES;
 	*ret_why = "the board's chip is another";
 	return MATCH_NO;
 }
 
-static enum match match_other_board(
+static enum match match_other_board(const struct policy_rule *rule,
 	const struct policy_board *board, const struct candidate *candidate, const char **ret_why)
 {
 	enum match match = match_chip(board->chip, candidate->device, candidate->facts);
@@ -353,15 +466,13 @@ static enum match match_other_board(
 		*ret_why = "the board's chip is another";
 		return MATCH_NO;
 	}
-	enum match serial = MATCH_MAYBE;
-	*ret_why = "this mode does not show what the policy knows the board by; give its serial";
-	if (board->serial)
-		serial = match_serial(board->serial, candidate, ret_why);
-	if (serial == MATCH_MAYBE && candidate->device->mode == MODE_NONE) {
+	enum match names = match_names(rule, board, candidate, ret_why);
+	names = match_known(rule, board, candidate, names, ret_why);
+	if (names == MATCH_MAYBE && candidate->device->mode == MODE_NONE) {
 		*ret_why = "not in a boot mode";
 		return MATCH_NO;
 	}
-	return weaker(match, serial);
+	return weaker(match, names);
 }
 
 /* A line shows nothing of the board at its end: what the policy says of it is all there is, and a
@@ -381,7 +492,7 @@ static enum match match_board(const struct policy_rule *rule, const struct polic
 {
 	return candidate->device->mode == MODE_DFU
 		       ? match_dfu_board(rule, board, candidate, ret_why)
-		       : match_other_board(board, candidate, ret_why);
+		       : match_other_board(rule, board, candidate, ret_why);
 }
 
 /* fnmatch() is slow, and most paths differ in their first or last bytes. */
@@ -436,15 +547,20 @@ static enum match match_rule(const struct policy *policy, const struct policy_ru
 		*ret_why = why_chip_is_open(candidate->facts);
 	const struct policy_board *board =
 		rule->declared ? rule->declared : policy_board(policy, rule->board);
-	if (device_is_line(device))
-		return weaker(match, match_line(board, candidate, ret_why));
-	return board ? weaker(match, match_board(rule, board, candidate, ret_why)) : match;
+	const char *why = NULL;
+	if (!board && !device_is_line(device))
+		return match;
+	enum match is_board = device_is_line(device) ? match_line(board, candidate, &why)
+						     : match_board(rule, board, candidate, &why);
+	if (is_board != MATCH_YES)
+		*ret_why = why;
+	return weaker(match, is_board);
 }
 
 enum match policy_match(const struct policy *policy, const struct policy_rule *rule,
 	const struct device *device, const struct board_facts *facts, const char **ret_why)
 {
-	const struct candidate candidate = candidate_of(device, facts);
+	const struct candidate candidate = candidate_of(policy, device, facts);
 	return match_rule(policy, rule, &candidate, ret_why);
 }
 
@@ -467,7 +583,7 @@ static enum verdict verdict_of(const struct policy_rule *rule, enum match match,
 enum verdict policy_decide(const struct policy *policy, const struct device *device,
 	const struct board_facts *facts, const struct policy_rule **ret_rule)
 {
-	const struct candidate candidate = candidate_of(device, facts);
+	const struct candidate candidate = candidate_of(policy, device, facts);
 	*ret_rule = NULL;
 	for (size_t i = 0; i < policy->rule_count; i++) {
 		const char *why;
