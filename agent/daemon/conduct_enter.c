@@ -28,6 +28,8 @@ void conduct_call(struct job *job, const struct judgement *judgement)
 			"firmware started? Plug the board in again to have it tried once more");
 		return;
 	}
+	/* What comes next on the socket comes because we asked. */
+	sightings_on_request(job->conduct->sightings, job->device, clock_usec(CLOCK_MONOTONIC));
 	int r = worker_send(job->worker, &message, -1);
 	if (r < 0) {
 		conduct_stop(job, OUTCOME_FAILED, REASON_INTERNAL, strerror(-r));
