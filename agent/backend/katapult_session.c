@@ -51,19 +51,31 @@ int katapult_on_block(void *context, uint32_t bytes)
 	return visit_step(&session->visit, bytes);
 }
 
-int katapult_know(struct backend_session *session, uint32_t length)
+struct knowing {
+	struct backend_session *session;
+	bool (*is_enough)(struct backend_session *session);
+};
+
+static int on_known(void *context, uint32_t bytes)
 {
+	struct knowing *knowing = context;
+	knowing->session->known_bytes += bytes;
+	TRY(katapult_on_block(knowing->session, bytes));
+	return knowing->is_enough && knowing->is_enough(knowing->session);
+}
+
+int katapult_know(struct backend_session *session, uint32_t length,
+	bool (*is_enough)(struct backend_session *session))
+{
+	struct knowing knowing = { .session = session, .is_enough = is_enough };
 	uint32_t block = session->device.block_bytes;
 	length = (length + block - 1) / block * block;
 	if (length > session->room_bytes)
 		length = session->room_bytes;
 	if (length <= session->known_bytes)
 		return 0;
-	int r = katapult_read(&session->wire,
+	return katapult_read(&session->wire,
 		session->device.application_start + session->known_bytes,
 		session->bytes + session->known_bytes, length - session->known_bytes, block,
-		session->read_depth, katapult_on_block, session);
-	if (r == 0)
-		session->known_bytes = length;
-	return r;
+		on_known, &knowing);
 }

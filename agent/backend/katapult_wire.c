@@ -15,6 +15,8 @@
 #define BLOCK_MSEC 6000
 #define BUSY_MSEC  100
 #define BUSY_MOST  50u
+/* Of requests that are written at once: they fit into a packet of USB. */
+#define REQUESTS_BYTES 60u
 
 /* ---- one answer -------------------------------------------------------------------------- */
 
@@ -182,13 +184,6 @@ int katapult_send_block(
 	return answer.length >= 8 && read_u32(answer.payload + 4) == address ? 0 : -EPROTO;
 }
 
-static int request(struct katapult_wire *wire, uint32_t address)
-{
-	uint8_t payload[4];
-	write_u32(payload, address);
-	return say(wire, KATAPULT_REQUEST_BLOCK, payload, sizeof(payload));
-}
-
 static bool is_block(const struct katapult_answer *answer, uint32_t address, uint32_t block_bytes)
 {
 	return answer->length == 8 + block_bytes && read_u32(answer->payload + 4) == address;
@@ -218,15 +213,32 @@ struct reading {
 	uint32_t asked, heard; /* bytes */
 };
 
-/* As many requests as may be under way. */
-static int ask_ahead(struct reading *reading, unsigned depth)
+/* One alone always. What has come of the next answer takes no room in the device any more. */
+static bool may_ask(const struct reading *reading)
 {
-	while (reading->asked < reading->length &&
-		reading->asked - reading->heard < depth * reading->block_bytes) {
-		TRY(request(reading->wire, reading->address + reading->asked));
+	if (reading->asked == reading->length)
+		return false;
+	uint32_t under_way = (reading->asked - reading->heard) / reading->block_bytes;
+	uint32_t answer_bytes = KATAPULT_FRAME_LEAST + 8 + reading->block_bytes;
+	return under_way == 0 ||
+	       (under_way + 1) * answer_bytes <=
+		       reading->wire->answer_room + reading->wire->receiver.length;
+}
+
+/* As many requests as may be under way, in as few packets as they fit into. */
+static int ask_ahead(struct reading *reading)
+{
+	uint8_t frames[REQUESTS_BYTES + KATAPULT_FRAME_MAX], payload[4];
+	size_t length = 0;
+	while (length < REQUESTS_BYTES && may_ask(reading)) {
+		write_u32(payload, reading->address + reading->asked);
+		length += katapult_frame(
+			KATAPULT_REQUEST_BLOCK, payload, sizeof(payload), frames + length);
 		reading->asked += reading->block_bytes;
 	}
-	return 0;
+	if (length == 0)
+		return 0;
+	return serial_write(reading->wire->serial, frames, length, WRITE_MSEC);
 }
 
 static int hear_block(struct reading *reading)
@@ -255,8 +267,7 @@ static int hear_again(struct reading *reading)
 }
 
 int katapult_read(struct katapult_wire *wire, uint32_t address, uint8_t *ret, uint32_t length,
-	uint32_t block_bytes, unsigned depth, int (*on_block)(void *context, uint32_t bytes),
-	void *context)
+	uint32_t block_bytes, int (*on_block)(void *context, uint32_t bytes), void *context)
 {
 	struct reading reading = {
 		.wire = wire,
@@ -265,16 +276,19 @@ int katapult_read(struct katapult_wire *wire, uint32_t address, uint8_t *ret, ui
 		.block_bytes = block_bytes,
 		.to = ret,
 	};
-	while (reading.heard < length) {
-		TRY(ask_ahead(&reading, depth));
+	while (reading.heard < reading.length) {
+		TRY(ask_ahead(&reading));
 		int r = hear_block(&reading);
-		if (is_worth_repeating(r))
+		if (is_worth_repeating(r) || r == -EAGAIN)
 			r = hear_again(&reading);
 		if (r < 0)
 			return r;
 		reading.heard += block_bytes;
-		if (on_block)
-			TRY(on_block(context, block_bytes));
+		r = on_block ? on_block(context, block_bytes) : 0;
+		if (r < 0)
+			return r;
+		if (r > 0)
+			reading.length = reading.asked;
 	}
 	return 0;
 }

@@ -94,7 +94,7 @@ static int compare(struct writing *writing, bool force)
 	int r = visit_safe_point(
 		&session->visit, PHASE_COMPARE, session->known_bytes, writing->length);
 	if (r == 0)
-		r = katapult_know(session, writing->length);
+		r = katapult_know(session, writing->length, NULL);
 	for (size_t i = 0; r == 0 && i < writing->count; i++) {
 		struct unit *unit = &writing->units[i];
 		unit->is_there = !force && unit->offset + unit->length <= session->known_bytes &&
@@ -200,7 +200,7 @@ static int prove_unit(struct writing *writing, struct unit *unit)
 	struct backend_session *session = writing->session;
 	int r = katapult_read(&session->wire, session->device.application_start + unit->offset,
 		writing->there + unit->offset, unit->length, session->device.block_bytes,
-		session->read_depth, katapult_on_block, session);
+		katapult_on_block, session);
 	if (r < 0)
 		return r;
 	unit->is_there = memcmp(writing->there + unit->offset, writing->wanted + unit->offset,
