@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The katapult backend: opening, looking, starting and giving back; see katapult.h. */
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -125,6 +126,14 @@ static bool is_program_read(struct backend_session *session)
 	return session->gap_bytes >= GAP_BYTES || session->known_bytes >= PROGRAM_MOST_BYTES;
 }
 
+/* All of the program was read, and not only what every chip of this name has flash for. */
+static bool is_whole(const struct backend_session *session)
+{
+	const struct chip_range *flash = &chip_memory(session->chip)->flash;
+	bool is_end = session->device.application_start + session->known_bytes == flash->end;
+	return session->gap_bytes >= GAP_BYTES || is_end;
+}
+
 /* Without the blank bytes behind it. */
 static uint32_t program_bytes(const struct backend_session *session)
 {
@@ -138,9 +147,7 @@ static uint32_t program_bytes(const struct backend_session *session)
 static int find_running(struct backend_session *session, struct board_facts *facts)
 {
 	TRY(katapult_know(session, session->room_bytes, is_program_read));
-	bool is_whole =
-		session->gap_bytes >= GAP_BYTES || session->known_bytes == session->room_bytes;
-	if (is_whole)
+	if (is_whole(session))
 		visit_keep(&session->visit, KEEP_FIRMWARE, session->device.application_start,
 			session->bytes, program_bytes(session));
 	_cleanup_(klipper_done) struct klipper klipper = { 0 };
@@ -190,10 +197,16 @@ static int katapult_write(struct backend_session *session, const struct backend_
 	struct job_tally *ret_tally, struct backend_failure *ret_failure)
 {
 	visit_enter(&session->visit, ret_failure);
-	if (session->room_bytes == 0)
+	if (!session->family)
 		return visit_fail(&session->visit, -EINVAL, REASON_CHIP_UNKNOWN,
-			"Katapult runs on a chip that plugflash does not know; flash the board by "
-			"hand");
+			"Katapult runs on a chip that plugflash does not know (%s); flash the board "
+			"by hand",
+			session->device.mcu);
+	if (session->room_bytes == 0)
+		return visit_fail(&session->visit, -EINVAL, REASON_BOARD_ERROR,
+			"Katapult says that its application starts at 0x%08" PRIx32
+			", where none can on an %s; nothing was written. Install another Katapult",
+			session->device.application_start, session->device.mcu);
 	return katapult_write_image(session, write, ret_tally);
 }
 
@@ -205,11 +218,17 @@ static int katapult_restart(struct backend_session *session, struct backend_fail
 		return visit_fail(&session->visit, -EINVAL, REASON_NO_APPLICATION,
 			"there is nothing in its flash that it could start");
 	int r = katapult_complete(&session->wire);
-	if (r == 0 || r == -ESTALE)
+	/* A UART stays where it is: there the answer is all that can be known. */
+	bool is_usb = session->reach == TRANSPORT_USB;
+	if (is_usb && (r == 0 || r == -ESTALE))
 		r = serial_pause(session->wire.serial, LEAVES_MSEC);
-	session->is_restarted = r == -ENODEV;
+	session->is_restarted = r == (is_usb ? -ENODEV : 0);
 	if (session->is_restarted)
 		return 0;
+	if (!is_usb && r == -ESTALE)
+		return visit_fail(&session->visit, r, REASON_BOARD_SILENT,
+			"the board did not say whether it starts its application; if that does not "
+			"run, press its reset button");
 	return visit_fail(&session->visit, r < 0 ? r : -EIO, REASON_BOARD_SILENT,
 		"the board stays in Katapult though it was told to start its application; press its "
 		"reset button");

@@ -32,6 +32,16 @@ int katapult_fail_wire(struct backend_session *session, int error, const char *d
 			"the board takes no bytes any more while %s; %s. Unplug it and plug it in "
 			"again",
 			doing, katapult_consequence(session));
+	case -EPROTO:
+		return visit_fail(visit, error, REASON_BOARD_ERROR,
+			"the board answered what no Katapult answers while %s; %s. Unplug it and plug "
+			"it in again, or install another Katapult",
+			doing, katapult_consequence(session));
+	case -EAGAIN:
+		return visit_fail(visit, error, REASON_BOARD_SILENT,
+			"Katapult said that it was busy, again and again, while %s; %s. Press reset "
+			"twice, or take the board's power away",
+			doing, katapult_consequence(session));
 	case -EREMOTEIO:
 		return visit_fail(visit, error, REASON_BOARD_ERROR,
 			"Katapult refused a command while %s; %s. Its flash may be protected or faulty",
