@@ -41,11 +41,16 @@ static int hear(struct katapult_wire *wire, struct katapult_answer *ret, unsigne
 	return 0;
 }
 
-/* Is it the answer to this command? One that nobody waits for any more is passed over. */
-static bool is_answer_to(const struct katapult_answer *answer, uint8_t code)
+/* Is it the answer to this command, about this address (NULL: about none)? One that nobody waits
+ * for any more is passed over: a NACK may be about bytes before a frame that is then taken. */
+static bool is_answer_to(
+	const struct katapult_answer *answer, uint8_t code, const uint32_t *address)
 {
-	return answer->code != KATAPULT_ACK ||
-	       (answer->length >= 4 && read_u32(answer->payload) == code);
+	if (answer->code != KATAPULT_ACK)
+		return true;
+	if (answer->length < (address ? 8u : 4u) || read_u32(answer->payload) != code)
+		return false;
+	return !address || read_u32(answer->payload + 4) == *address;
 }
 
 /* What was said to wake it up is answered, too. */
@@ -57,12 +62,12 @@ static bool is_to_be_dropped(struct katapult_wire *wire, const struct katapult_a
 	return true;
 }
 
-static int hear_answer(
-	struct katapult_wire *wire, uint8_t code, struct katapult_answer *ret, unsigned limit_msec)
+static int hear_answer(struct katapult_wire *wire, uint8_t code, const uint32_t *address,
+	struct katapult_answer *ret, unsigned limit_msec)
 {
 	do
 		TRY(hear(wire, ret, limit_msec));
-	while (is_to_be_dropped(wire, ret) || !is_answer_to(ret, code));
+	while (is_to_be_dropped(wire, ret) || !is_answer_to(ret, code, address));
 	switch (ret->code) {
 	case KATAPULT_ACK:
 		return 0;
@@ -90,9 +95,11 @@ static bool is_worth_repeating(int error)
 	return error == -ETIMEDOUT || error == -EBADMSG;
 }
 
+/* A payload begins with an address. */
 static int command(struct katapult_wire *wire, uint8_t code, const void *payload, size_t length,
 	struct katapult_answer *ret, unsigned limit_msec, unsigned sayings)
 {
+	uint32_t address = payload ? read_u32(payload) : 0;
 	int r = 0;
 	for (unsigned said = 0, busy = 0; said < sayings;) {
 		if (said > 0) {
@@ -101,7 +108,7 @@ static int command(struct katapult_wire *wire, uint8_t code, const void *payload
 		}
 		r = say(wire, code, payload, length);
 		if (r == 0)
-			r = hear_answer(wire, code, ret, limit_msec);
+			r = hear_answer(wire, code, payload ? &address : NULL, ret, limit_msec);
 		if (r == -EAGAIN && busy++ < BUSY_MOST) {
 			TRY(serial_pause(wire->serial, BUSY_MSEC));
 			continue;
@@ -177,11 +184,8 @@ int katapult_send_block(
 	assert(block_bytes <= KATAPULT_BLOCK_MAX);
 	write_u32(payload, address);
 	memcpy(payload + 4, data, block_bytes);
-	int r = command(wire, KATAPULT_SEND_BLOCK, payload, 4 + block_bytes, &answer, BLOCK_MSEC,
+	return command(wire, KATAPULT_SEND_BLOCK, payload, 4 + block_bytes, &answer, BLOCK_MSEC,
 		wire->resends_blocks ? SAYINGS : 1);
-	if (r < 0)
-		return r;
-	return answer.length >= 8 && read_u32(answer.payload + 4) == address ? 0 : -EPROTO;
 }
 
 static bool is_block(const struct katapult_answer *answer, uint32_t address, uint32_t block_bytes)
@@ -245,7 +249,7 @@ static int hear_block(struct reading *reading)
 {
 	struct katapult_answer answer;
 	uint32_t address = reading->address + reading->heard;
-	int r = hear_answer(reading->wire, KATAPULT_REQUEST_BLOCK, &answer, ANSWER_MSEC);
+	int r = hear_answer(reading->wire, KATAPULT_REQUEST_BLOCK, NULL, &answer, ANSWER_MSEC);
 	if (r == 0 && !is_block(&answer, address, reading->block_bytes))
 		r = -EBADMSG; /* one before it was lost */
 	if (r == 0)

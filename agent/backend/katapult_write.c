@@ -128,22 +128,29 @@ static bool is_all_there(const struct writing *writing)
 
 /* ---- writing ----------------------------------------------------------------------------- */
 
+/* Stopped only between pages: within one, some would take nothing else than the rest of it. */
+static int stop_here(struct writing *writing, uint32_t offset)
+{
+	if (offset % page_bytes(writing->session) != 0)
+		return 0;
+	return visit_safe_point(
+		&writing->session->visit, PHASE_WRITE, writing->done_bytes, writing->total_bytes);
+}
+
 static int send(struct writing *writing, uint32_t offset, const uint8_t *data, uint32_t length)
 {
 	struct backend_session *session = writing->session;
 	uint32_t block = session->device.block_bytes;
 	assert(length % block == 0);
 	for (uint32_t at = 0; at < length; at += block) {
-		int r = visit_safe_point(
-			&session->visit, PHASE_WRITE, writing->done_bytes, writing->total_bytes);
-		if (r < 0)
-			return r;
+		TRY(stop_here(writing, offset + at));
 		session->is_touched = true;
 		session->may_start |= writing->is_at_start;
-		r = katapult_send_block(&session->wire,
-			session->device.application_start + offset + at, data + at, block);
-		if (r < 0)
-			return r;
+		session->has_start &= !writing->is_at_start;
+		TRY(katapult_send_block(&session->wire,
+			session->device.application_start + offset + at, data + at, block));
+		/* What went before it is in flash, and that was zeros. */
+		session->may_start &= writing->is_at_start;
 		writing->tally.bytes_written += block;
 		writing->done_bytes += block;
 	}
@@ -157,10 +164,13 @@ static int poison(struct writing *writing)
 	static const uint8_t zeros[KATAPULT_BLOCK_MAX];
 	struct backend_session *session = writing->session;
 	uint32_t length = page_bytes(session), block = session->device.block_bytes;
+	writing->is_at_start = true;
 	int r = 0;
 	for (uint32_t at = 0; r == 0 && at < length; at += block)
 		r = send(writing, at, zeros, block);
-	session->has_start = false;
+	writing->is_at_start = false;
+	if (r == 0 && length == block)
+		session->may_start = false;
 	return r;
 }
 
