@@ -27,11 +27,49 @@ static int say(struct katapult_wire *wire, uint8_t code, const void *payload, si
 	return serial_write(wire->serial, frame, bytes, WRITE_MSEC);
 }
 
+/* Neighbouring blocks that are being read. */
+struct katapult_reading {
+	struct katapult_wire *wire;
+	uint32_t address, length, block_bytes;
+	uint8_t *to;
+	uint32_t asked, heard; /* bytes */
+};
+
+/* One alone always. What has come of the next answer takes no room in the device any more. */
+static bool may_ask(const struct katapult_reading *reading)
+{
+	if (reading->asked == reading->length)
+		return false;
+	uint32_t under_way = (reading->asked - reading->heard) / reading->block_bytes;
+	uint32_t answer_bytes = KATAPULT_FRAME_LEAST + 8 + reading->block_bytes;
+	return under_way == 0 ||
+	       (under_way + 1) * answer_bytes <=
+		       reading->wire->answer_room + reading->wire->receiver.length;
+}
+
+/* As many requests as may be under way, in as few packets as they fit into. */
+static int ask_ahead(struct katapult_reading *reading)
+{
+	uint8_t frames[REQUESTS_BYTES + KATAPULT_FRAME_MAX], payload[4];
+	size_t length = 0;
+	while (length < REQUESTS_BYTES && may_ask(reading)) {
+		write_u32(payload, reading->address + reading->asked);
+		length += katapult_frame(
+			KATAPULT_REQUEST_BLOCK, payload, sizeof(payload), frames + length);
+		reading->asked += reading->block_bytes;
+	}
+	if (length == 0)
+		return 0;
+	return serial_write(reading->wire->serial, frames, length, WRITE_MSEC);
+}
+
 /* The next frame, whatever it is. */
 static int hear(struct katapult_wire *wire, struct katapult_answer *ret, unsigned limit_msec)
 {
 	while (!katapult_receiver_take(&wire->receiver, ret)) {
 		size_t capacity;
+		if (wire->reading)
+			TRY(ask_ahead(wire->reading));
 		uint8_t *space = katapult_receiver_space(&wire->receiver, &capacity);
 		int r = serial_read(wire->serial, space, capacity, limit_msec);
 		if (r < 0)
@@ -210,46 +248,13 @@ static int read_block(
 	return 0;
 }
 
-struct reading {
-	struct katapult_wire *wire;
-	uint32_t address, length, block_bytes;
-	uint8_t *to;
-	uint32_t asked, heard; /* bytes */
-};
-
-/* One alone always. What has come of the next answer takes no room in the device any more. */
-static bool may_ask(const struct reading *reading)
-{
-	if (reading->asked == reading->length)
-		return false;
-	uint32_t under_way = (reading->asked - reading->heard) / reading->block_bytes;
-	uint32_t answer_bytes = KATAPULT_FRAME_LEAST + 8 + reading->block_bytes;
-	return under_way == 0 ||
-	       (under_way + 1) * answer_bytes <=
-		       reading->wire->answer_room + reading->wire->receiver.length;
-}
-
-/* As many requests as may be under way, in as few packets as they fit into. */
-static int ask_ahead(struct reading *reading)
-{
-	uint8_t frames[REQUESTS_BYTES + KATAPULT_FRAME_MAX], payload[4];
-	size_t length = 0;
-	while (length < REQUESTS_BYTES && may_ask(reading)) {
-		write_u32(payload, reading->address + reading->asked);
-		length += katapult_frame(
-			KATAPULT_REQUEST_BLOCK, payload, sizeof(payload), frames + length);
-		reading->asked += reading->block_bytes;
-	}
-	if (length == 0)
-		return 0;
-	return serial_write(reading->wire->serial, frames, length, WRITE_MSEC);
-}
-
-static int hear_block(struct reading *reading)
+static int hear_block(struct katapult_reading *reading)
 {
 	struct katapult_answer answer;
 	uint32_t address = reading->address + reading->heard;
+	reading->wire->reading = reading;
 	int r = hear_answer(reading->wire, KATAPULT_REQUEST_BLOCK, NULL, &answer, ANSWER_MSEC);
+	reading->wire->reading = NULL;
 	if (r == 0 && !is_block(&answer, address, reading->block_bytes))
 		r = -EBADMSG; /* one before it was lost */
 	if (r == 0)
@@ -258,7 +263,7 @@ static int hear_block(struct reading *reading)
 }
 
 /* What was asked ahead is forgotten, and the block asked for alone. */
-static int hear_again(struct reading *reading)
+static int hear_again(struct katapult_reading *reading)
 {
 	reading->wire->resends++;
 	/* Answers that are still under way come in the meantime and are thrown away. */
@@ -273,7 +278,7 @@ static int hear_again(struct reading *reading)
 int katapult_read(struct katapult_wire *wire, uint32_t address, uint8_t *ret, uint32_t length,
 	uint32_t block_bytes, int (*on_block)(void *context, uint32_t bytes), void *context)
 {
-	struct reading reading = {
+	struct katapult_reading reading = {
 		.wire = wire,
 		.address = address,
 		.length = length,
@@ -281,7 +286,6 @@ int katapult_read(struct katapult_wire *wire, uint32_t address, uint8_t *ret, ui
 		.to = ret,
 	};
 	while (reading.heard < reading.length) {
-		TRY(ask_ahead(&reading));
 		int r = hear_block(&reading);
 		if (is_worth_repeating(r) || r == -EAGAIN)
 			r = hear_again(&reading);

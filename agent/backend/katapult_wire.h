@@ -35,6 +35,8 @@ struct katapult_wire {
 	bool resends_blocks; /* false: a block that was taken twice is one too many (LPC176x) */
 	uint32_t answer_room; /* what it can hold back of its answers: more than fits is lost */
 	unsigned answers_to_drop; /* of commands that were said only to wake it up */
+	/* Under way, or NULL: the next request goes out while an answer still comes. */
+	struct katapult_reading *reading;
 	uint32_t resends;
 };
 
