@@ -21,6 +21,8 @@ install: all
 	install -D -m 0644 -t $(SHARE)/dbus-1/system-services units/org.plugflash1.service
 	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/lib/udev/rules.d rules/*.rules
 	install -D -m 0644 -t $(SHARE)/plugflash/policies policies/*.conf
+	for directory in units/dropins/*; do \
+		install -D -m 0644 -t $(SHARE)/plugflash/dropins/$${directory##*/} $$directory/*.conf; done
 	install -D -m 0644 units/plugflash.bash-completion \
 		$(SHARE)/bash-completion/completions/plugflash
 	for page in units/man/*; do \

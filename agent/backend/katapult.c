@@ -9,6 +9,7 @@
 #include "backend/katapult_session.h"
 #include "backend/katapult_write.h"
 #include "backend/flash_plan.h"
+#include "backend/uart_recognise.h"
 #include "base/bytes.h"
 #include "model/klipper.h"
 
@@ -83,6 +84,21 @@ static int connect(struct backend_session *session)
 	return make_room(session);
 }
 
+/* A line says nothing of who is at its end. */
+static int recognise(struct backend_session *session)
+{
+	enum uart_speaker speaker;
+	int r = uart_recognise(session->wire.serial, &speaker);
+	if (r < 0 || speaker == UART_KATAPULT)
+		return r;
+	if (speaker == UART_KLIPPER)
+		return visit_fail(&session->visit, -EPROTO, REASON_RUNS_APPLICATION,
+			"the board runs Klipper and is not in Katapult");
+	return visit_fail(&session->visit, -ESTALE, REASON_BOARD_SILENT,
+		"nobody answers on the line; is the board on, and is this its port and its rate? A "
+		"Katapult that has gone deaf needs a reset");
+}
+
 static int open_katapult(const struct board_address *address, const struct backend_watch *watch,
 	struct backend_session **ret, struct backend_failure *ret_failure)
 {
@@ -107,6 +123,8 @@ static int open_katapult(const struct board_address *address, const struct backe
 		return visit_fail(&session->visit, -EBUSY, REASON_BOARD_BUSY,
 			"the board's serial port has not come up; unplug the board and plug it in "
 			"again");
+	if (r == 0 && !is_usb)
+		r = recognise(session);
 	if (r == 0)
 		r = connect(session);
 	if (r < 0)

@@ -5,6 +5,7 @@
 #include "backend/backend.h"
 #include "backend/dfu.h"
 #include "backend/katapult.h"
+#include "backend/klipper.h"
 #include "backend/picoboot.h"
 
 static const struct backend *const backends[] = {
@@ -12,6 +13,7 @@ static const struct backend *const backends[] = {
 	&picoboot_rp2350_backend,
 	&dfu_backend,
 	&katapult_backend,
+	&klipper_backend,
 };
 
 const struct backend *backend_for_mode(enum board_mode mode)

@@ -11,6 +11,8 @@
 #define NAME_USB_GROUP     "plugflash-usb" /* boot-mode USB nodes: only the hands are in it */
 #define NAME_UDEV_PROPERTY "ID_PLUGFLASH" /* set by rules/, its value is a mode: "rp2040-boot" */
 
+#define NAME_LIBEXEC_DIRECTORY       "/usr/libexec/plugflash"
+#define NAME_WORKER                  "plugflash-worker"
 #define NAME_WORKER_SOCKET           "/run/plugflash/worker"
 #define NAME_STATE_DIRECTORY         "/var/lib/plugflash"
 #define NAME_FIRMWARE_SUBDIRECTORY   "firmware"
@@ -19,6 +21,7 @@
 #define NAME_POLICY_DIRECTORY_VENDOR "/usr/lib/plugflash/policy.d"
 #define NAME_POLICY_DIRECTORY_ADMIN  "/etc/plugflash/policy.d"
 #define NAME_EXAMPLES_DIRECTORY      "/usr/share/plugflash/policies"
+#define NAME_DROPINS_DIRECTORY       "/usr/share/plugflash/dropins"
 
 #define NAME_BUS           "org.plugflash1"
 #define NAME_BUS_PATH      "/org/plugflash1"

@@ -23,6 +23,7 @@ struct verb {
 	bool takes_all;
 	bool takes_like;
 	bool takes_for;
+	bool takes_dictionary;
 	bool takes_filter; /* --board, --place, --since, --failed, --rows, --csv */
 };
 
@@ -30,6 +31,12 @@ static const struct verb verbs[] = {
 	{ .name = "status", .run = verb_status },
 	{ .name = "list", .run = verb_list, .takes_all = true },
 	{ .name = "explain", .run = verb_explain, .argument = "PLACE", .takes_like = true },
+	{ .name = "flash", .run = verb_flash, .argument = "PLACE", .needs_argument = true },
+	{ .name = "identify",
+		.run = verb_identify,
+		.argument = "PORT",
+		.needs_argument = true,
+		.takes_dictionary = true },
 	{ .name = "jobs", .run = verb_jobs },
 	{ .name = "history", .run = verb_history, .takes_all = true, .takes_filter = true },
 	{ .name = "log", .run = verb_log, .argument = "JOB", .needs_argument = true },
@@ -57,6 +64,10 @@ static void help(void)
 	      "                     without a place: to every board in a boot mode\n"
 	      "  explain --like VID:PID@PLACE\n"
 	      "                     the same for a board that is not there\n"
+	      "  flash PLACE|NAME   have a board that is there flashed as the policy says, and wait;\n"
+	      "                     NAME: of a board in the policy\n"
+	      "  identify PORT [--dictionary FILE]\n"
+	      "                     ask the board on a serial port what it runs; changes nothing\n"
 	      "  jobs               what was done to which board since the service came up\n"
 	      "  history [--board NAME|ID] [--place PLACE] [--since WHEN] [--failed]\n"
 	      "          [-n ROWS|--all] [--csv]\n"
@@ -127,6 +138,8 @@ static int check_words(
 		return usage(request, "--like means nothing to %s", verb->name);
 	if (request->for_board && !verb->takes_for)
 		return usage(request, "--for means nothing to %s", verb->name);
+	if (request->dictionary && !verb->takes_dictionary)
+		return usage(request, "--dictionary means nothing to %s", verb->name);
 	if (request->like && request->argument)
 		return usage(request, "give --like or a place (\"%s\"), not both", words[0]);
 	return 0;
@@ -188,6 +201,9 @@ static int take_option(int option, char **argv, struct request *request, struct 
 	case 'F':
 		request->for_board = optarg;
 		return 0;
+	case 'D':
+		request->dictionary = optarg;
+		return 0;
 	case 'b':
 		request->history.board = optarg;
 		return 0;
@@ -222,6 +238,7 @@ static int parse(int argc, char **argv, struct request *request, struct choice *
 		{ "all", no_argument, NULL, 'a' },
 		{ "like", required_argument, NULL, 'l' },
 		{ "for", required_argument, NULL, 'F' },
+		{ "dictionary", required_argument, NULL, 'D' },
 		{ "board", required_argument, NULL, 'b' },
 		{ "place", required_argument, NULL, 'p' },
 		{ "since", required_argument, NULL, 's' },

@@ -31,6 +31,7 @@ struct request {
 	struct history_request history;
 	const char *like; /* NULL: a board that is there */
 	const char *for_board; /* inspect: a place, or a board that is described; NULL: none */
+	const char *dictionary; /* identify: the file to put it into; NULL: none */
 	const char *argument; /* the first one: place or file; NULL: none given */
 	char **arguments; /* all of them */
 	size_t argument_count;
@@ -40,6 +41,8 @@ struct request {
 int verb_status(struct request *request) _must_check_;
 int verb_list(struct request *request) _must_check_;
 int verb_explain(struct request *request) _must_check_;
+int verb_flash(struct request *request) _must_check_;
+int verb_identify(struct request *request) _must_check_;
 int verb_jobs(struct request *request) _must_check_;
 int verb_history(struct request *request) _must_check_;
 int verb_log(struct request *request) _must_check_;

@@ -123,6 +123,17 @@ static void show_image(const struct output *output, const cJSON *explanation)
 	fputc('\n', output->stream);
 }
 
+static void show_printer(const struct output *output, const cJSON *explanation)
+{
+	const char *printer = json_text(explanation, "printer");
+	if (!*printer)
+		return;
+	put_label(output, "printer");
+	fprintf(output->stream,
+		"\"%s\" is asked first: only when it does not print is the board written\n",
+		printer);
+}
+
 /* Refusals one by one; the sentence would only join them. */
 static void show_verdict(const struct output *output, const cJSON *explanation)
 {
@@ -154,6 +165,7 @@ static void show(const struct output *output, const cJSON *explanation)
 	show_facts(output, explanation);
 	show_rules(output, explanation);
 	show_image(output, explanation);
+	show_printer(output, explanation);
 	show_verdict(output, explanation);
 }
 

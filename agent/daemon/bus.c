@@ -6,6 +6,7 @@
 #include "base/names.h"
 #include "base/text.h"
 #include "daemon/bus.h"
+#include "daemon/bus_flash.h"
 #include "daemon/bus_history.h"
 #include "daemon/bus_put.h"
 
@@ -188,6 +189,13 @@ static int on_list_firmware(sd_bus_message *call, void *context, sd_bus_error *e
 	return r < 0 ? r : send_array(reply);
 }
 
+static int on_flash(sd_bus_message *call, void *context, sd_bus_error *error)
+{
+	const struct bus_view *view = ((struct bus *)context)->view;
+	const struct flash_view where = { view->conduct, view->monitor, view->policy };
+	return bus_flash(call, &where, error);
+}
+
 static int on_release(sd_bus_message *call, void *context, sd_bus_error *error)
 {
 	const struct bus_view *view = ((struct bus *)context)->view;
@@ -248,6 +256,7 @@ static const sd_bus_vtable vtable[] = {
 	SD_BUS_METHOD("Check", NULL, "a{sv}", on_check, SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD("History", "a{sv}", "aa{sv}", on_history, SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD("ListFirmware", NULL, "aa{sv}", on_list_firmware, SD_BUS_VTABLE_UNPRIVILEGED),
+	SD_BUS_METHOD("Flash", "s", "t", on_flash, SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD("Release", "s", NULL, on_release, SD_BUS_VTABLE_UNPRIVILEGED),
 	/* The bus policy lets only root call it. */
 	SD_BUS_METHOD("Reload", NULL, NULL, on_reload, SD_BUS_VTABLE_UNPRIVILEGED),

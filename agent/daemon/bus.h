@@ -11,6 +11,7 @@
  *   ExplainLike(s "2e8a:0003@place") → a{sv}
  *   History(a{sv} filter) → aa{sv}, newest first, a page at a time
  *   ListFirmware() → aa{sv}: what the store holds, in the order of the paths
+ *   Flash(s place, port or name of a board) → t job
  *   Release(s place)
  *   Check() → a{sv}: reads the policy files anew, applies nothing
  */

@@ -329,6 +329,8 @@ int bus_put_explanation(sd_bus_message *message, const struct policy *policy,
 	_cleanup_(freep) char *title = device_describe(device);
 	_cleanup_(freep) char *sentence = judgement_sentence(judgement, device);
 	_cleanup_(freep) char *path = text_escape(judgement->image_path);
+	const struct policy_printer *printer =
+		judgement->rule ? policy_printer_of(policy, judgement->rule->board) : NULL;
 	TRY(sd_bus_message_open_container(message, SD_BUS_TYPE_ARRAY, "{sv}"));
 	TRY(bus_put_string(message, "place", device->place));
 	TRY(bus_put_string(message, "board", title));
@@ -339,6 +341,7 @@ int bus_put_explanation(sd_bus_message *message, const struct policy *policy,
 	TRY(bus_put_string(message, "image", judgement->image_path ? path : NULL));
 	if (judgement->image)
 		TRY(put_digest(message, &judgement->image->digest));
+	TRY(bus_put_string(message, "printer", printer ? printer->name : NULL));
 	if (judgement->verdict == VERDICT_NO_RULE)
 		TRY(bus_put_string(message, "example", judge_example(device->mode)));
 	TRY(put_facts_judged(message, facts, judgement));

@@ -13,6 +13,7 @@
 #include "daemon/conduct_parts.h"
 #include "daemon/judge.h"
 #include "daemon/ledger.h"
+#include "daemon/neighbour.h"
 #include "daemon/story.h"
 
 #define JOBS_AT_ONCE 8
@@ -45,6 +46,16 @@ void conduct_enter_phase(struct job *job, enum job_phase phase)
 }
 
 /* ---- the end ---------------------------------------------------------------------------- */
+
+/* A line shows which language its board speaks only when it is spoken to: Katapult's first, because
+ * Klipper's would leave a Katapult deaf. */
+static struct device *same_line_in_klipper(const struct job *job)
+{
+	bool is_found = device_is_line(job->device) && job->device->mode == MODE_KATAPULT &&
+			job->reason == REASON_RUNS_APPLICATION && !job->conduct->draining;
+	return is_found ? device_new_line(job->device->syspath, job->device->baud, MODE_KLIPPER)
+			: NULL;
+}
 
 /* What came to the place meanwhile gets its own judgement, unless it is what this job has just
  * restarted: a board that falls back into its boot mode would otherwise be flashed for ever. */
@@ -87,6 +98,7 @@ void conduct_finish(
 	struct conduct *conduct = job->conduct;
 	bool is_own_echo = job->state == JOB_AWAITING && job->successor &&
 			   job->successor->mode == job->device->mode;
+	job->printers.question = neighbour_forget(job->printers.question);
 	conduct_move(job, JOB_EVENT_ENDED);
 	job->outcome = outcome;
 	job->reason = reason;
@@ -99,6 +111,8 @@ void conduct_finish(
 	story_job_ended(job);
 	conduct_changed(job);
 	struct device *successor = TAKE_PTR(job->successor);
+	if (!successor)
+		successor = same_line_in_klipper(job);
 	queue_retire(conduct->queue, job);
 	if (!successor && deserves_another_try(job))
 		consider(conduct, job->device);
@@ -119,6 +133,7 @@ void conduct_stop(
 	struct job *job, enum job_outcome outcome, enum reason_code reason, const char *sentence)
 {
 	struct wire_message message = { .type = WIRE_STOP, .stop.leave = job->has_to_leave };
+	job->printers.question = neighbour_forget(job->printers.question);
 	job->stop_outcome = outcome;
 	job->stop_reason = reason;
 	job->stop_sentence = strdup(sentence);
@@ -189,11 +204,14 @@ static int start(struct job *job)
 			.mode = device->mode,
 			.bus = device->bus,
 			.device = device->number,
-			.arrival = device->arrival },
+			.arrival = device->arrival,
+			.baud = device->baud },
 	};
-	if (strlen(device->syspath) >= sizeof(message.job.syspath))
+	bool is_line = device_is_line(device);
+	size_t capacity = is_line ? sizeof(message.job.tty) : sizeof(message.job.syspath);
+	if (strlen(device->syspath) >= capacity)
 		return -ENAMETOOLONG;
-	strcpy(message.job.syspath, device->syspath);
+	strcpy(is_line ? message.job.tty : message.job.syspath, device->syspath);
 
 	const struct worker_calls calls = {
 		.on_message = conduct_on_message, .on_end = conduct_on_worker_end, .context = job
@@ -233,13 +251,15 @@ void conduct_start_waiting_jobs(struct conduct *conduct)
 		admit(job);
 }
 
-static void begin(struct conduct *conduct, const struct device *device, uint64_t resumes)
+/* The number of the job; 0: there is no memory for it. */
+static uint64_t begin(struct conduct *conduct, const struct device *device, uint64_t resumes)
 {
 	struct job *job = queue_add(conduct->queue, ledger_next_id(conduct->ledger), device);
 	if (!job) {
 		story_trouble(device->place, "left alone", -ENOMEM);
-		return;
+		return 0;
 	}
+	uint64_t id = job->id;
 	job->conduct = conduct;
 	job->resumes = resumes;
 	job->started_usec = clock_usec(CLOCK_MONOTONIC);
@@ -248,6 +268,27 @@ static void begin(struct conduct *conduct, const struct device *device, uint64_t
 		story_job_resumed(job);
 	conduct_changed(job);
 	conduct_start_waiting_jobs(conduct);
+	return id;
+}
+
+int conduct_flash(struct conduct *conduct, const struct device *device, struct judgement *ret,
+	uint64_t *ret_job)
+{
+	_cleanup_(judgement_done) struct judgement judgement = { 0 };
+	_cleanup_(device_freep) struct device *wanted = device_copy(device);
+	if (!wanted)
+		return -ENOMEM;
+	if (conduct->draining || queue_at(conduct->queue, device))
+		return -EBUSY;
+	wanted->was_present = false;
+	int r = conduct_judge(conduct, wanted, NULL, &judgement);
+	if (r < 0)
+		return r;
+	if (judgement.verdict == VERDICT_PROBE)
+		*ret_job = begin(conduct, wanted, judgement.resumes);
+	*ret = judgement;
+	judgement = (struct judgement){ 0 };
+	return 0;
 }
 
 /* The first judgement, before anybody has looked: a job, or left alone. */
@@ -259,7 +300,7 @@ static void consider(struct conduct *conduct, const struct device *device)
 	if (conduct_judge(conduct, device, NULL, &judgement) < 0)
 		story_trouble(device->place, "left alone", -ENOMEM);
 	else if (judgement.verdict == VERDICT_PROBE)
-		begin(conduct, device, judgement.resumes);
+		(void)begin(conduct, device, judgement.resumes);
 	else if (!mode_is_application(device->mode) || judgement.verdict == VERDICT_QUARANTINE)
 		story_board_left_alone(device, &judgement);
 }
@@ -298,6 +339,9 @@ void conduct_departure(struct conduct *conduct, const struct device *device)
 	if (job->state == JOB_QUEUED)
 		conduct_finish(job, OUTCOME_INTERRUPTED, REASON_BOARD_LEFT,
 			"the board left before its turn came; plug it again");
+	else if (job->printers.question)
+		conduct_stop(job, OUTCOME_INTERRUPTED, REASON_BOARD_LEFT,
+			"the board left while its printer was asked; plug it again");
 	else if (job->state == JOB_PROBING || job->state == JOB_WRITING ||
 		 job->state == JOB_ENTERING)
 		/* It may have left because the worker restarted it: the last word decides. */

@@ -37,6 +37,12 @@ void conduct_set_policy(struct conduct *conduct, const struct policy *policy);
 void conduct_arrival(struct conduct *conduct, const struct device *device);
 void conduct_departure(struct conduct *conduct, const struct device *device);
 
+/* A person wants this board to have what the policy means for it, whenever it came. 0 and what was
+ * judged; with VERDICT_PROBE there is a job now. -EBUSY: its place has a job already, or the
+ * service ends; -ENOMEM. */
+int conduct_flash(struct conduct *conduct, const struct device *device, struct judgement *ret,
+	uint64_t *ret_job) _must_check_;
+
 /* No new jobs; those that only look are stopped, those that write go on. */
 void conduct_drain(struct conduct *conduct);
 bool conduct_is_idle(const struct conduct *conduct);

@@ -48,6 +48,10 @@ void conduct_await_loader(struct job *job)
 	conduct_set_deadline(job, LOADER_USEC);
 	conduct_changed(job);
 	conduct_start_waiting_jobs(job->conduct);
+	/* No event tells of what is at the end of a line. */
+	if (device_is_line(job->device) && !job->successor)
+		job->successor =
+			device_new_line(job->device->syspath, job->device->baud, MODE_KATAPULT);
 	if (job->successor)
 		conduct_judge_successor(job);
 }
@@ -85,9 +89,8 @@ void conduct_lose_loader(struct job *job)
 /* It runs what it should already: its own word, which is the strongest proof there is. */
 void conduct_finish_running(struct job *job, const struct judgement *judgement)
 {
-	_cleanup_(freep) char *sentence = text_format(
-		"it runs %s already, as %s would have it", job->facts.running.version,
-		judgement->image_path);
+	_cleanup_(freep) char *sentence = text_format("it runs %s already, as %s would have it",
+		job->facts.running.version, judgement->image_path);
 	job->is_running = true;
 	conduct_stop(job, OUTCOME_IDENTICAL, REASON_NONE, sentence ? sentence : "it runs it");
 }

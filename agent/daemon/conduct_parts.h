@@ -2,7 +2,8 @@
 #pragma once
 /*
  * What the parts of conduct.c share: conduct.c begins and ends jobs, conduct_worker.c talks with
- * their workers, conduct_enter.c has applications enter their boot loaders. Inside these only.
+ * their workers, conduct_printer.c asks the printers, conduct_enter.c has applications enter their
+ * boot loaders. Inside these only.
  */
 #include "daemon/judge.h"
 #include "daemon/ledger.h"
@@ -61,6 +62,25 @@ void conduct_lose_loader(struct job *job);
 
 /* Ends a job on a board that runs what it should. */
 void conduct_finish_running(struct job *job, const struct judgement *judgement);
+
+/* Judges a board that was looked at, under the policy that is in force, and has it written, asks
+ * its printer first, or refuses it. */
+void conduct_decide(struct job *job);
+
+enum conduct_scope {
+	SCOPE_OWN_PRINTER, /* the one that the policy ties the board to; none: nobody is asked */
+	SCOPE_ANY_PRINTER, /* if it is tied to none, all of them: it might be anybody's */
+};
+
+/*
+ * Has the printer anything against what `rule` would do to the board? 0: it was asked, or there is
+ * nobody to ask; what speaks against it was added to `reasons`. CONDUCT_ASKS: it is being asked
+ * now, and conduct_decide() is called again when it has answered. Nobody is asked twice. -ENOMEM
+ * and the like.
+ */
+#define CONDUCT_ASKS 1
+int conduct_ask_printer(struct job *job, const struct policy_rule *rule, enum conduct_scope scope,
+	struct reasons *reasons) _must_check_;
 
 /* For the worker's connection. */
 void conduct_on_message(void *context, const struct wire_message *message);

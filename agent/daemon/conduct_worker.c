@@ -167,11 +167,32 @@ static void identify(struct job *job, const struct board_facts *facts)
 	identity_complete(&job->facts, job->device, &clues);
 }
 
-static void on_evidence(struct job *job, const struct board_facts *facts)
+/* Write, or have an application make way for its boot loader. */
+static bool would_act(const struct judgement *judgement)
+{
+	return judgement->verdict == VERDICT_FLASH && judgement->reasons.count == 0 &&
+	       !judgement->is_running;
+}
+
+/* What is about to be done to the board: may it be, as far as printers are concerned? A board that
+ * runs its application and is tied to no printer may be a part of any. */
+static int ask_printer(struct job *job, struct judgement *judgement)
+{
+	enum conduct_scope scope =
+		mode_is_application(job->device->mode) ? SCOPE_ANY_PRINTER : SCOPE_OWN_PRINTER;
+	return would_act(judgement)
+		       ? conduct_ask_printer(job, judgement->rule, scope, &judgement->reasons)
+		       : 0;
+}
+
+void conduct_decide(struct job *job)
 {
 	_cleanup_(judgement_done) struct judgement judgement = { 0 };
-	identify(job, facts);
 	int r = conduct_judge(job->conduct, job->device, &job->facts, &judgement);
+	if (r >= 0 && !job->board_left)
+		r = ask_printer(job, &judgement);
+	if (r == CONDUCT_ASKS)
+		return;
 	if (r >= 0)
 		r = adopt_judgement(job, &judgement);
 	if (r < 0)
@@ -187,6 +208,12 @@ static void on_evidence(struct job *job, const struct board_facts *facts)
 		conduct_call(job, &judgement);
 	else
 		permit(job, &judgement);
+}
+
+static void on_evidence(struct job *job, const struct board_facts *facts)
+{
+	identify(job, facts);
+	conduct_decide(job);
 }
 
 /* The application has shown itself, or something else has. */
@@ -244,7 +271,7 @@ static void finish_unseen(struct job *job, const struct wire_outcome *outcome)
 
 static void on_good_outcome(struct job *job, const struct wire_outcome *outcome)
 {
-	if (job->expectation == EXPECT_NONE) {
+	if (job->expectation == EXPECT_NONE || device_is_line(job->device)) {
 		finish_unseen(job, outcome);
 		return;
 	}

@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "daemon/judge.h"
 #include "daemon/store.h"
+#include "model/entry.h"
 #include "model/identity.h"
 
 void judgement_done(struct judgement *judgement)
@@ -50,6 +51,61 @@ static int judge_way(const struct policy_rule *rule, const struct board_facts *k
 		", behind a boot loader, and in this boot mode plugflash writes whole boards only: "
 		"flash it through its boot loader, or take application_start out of the policy",
 		rule->name, known->application_start);
+}
+
+/* ---- a running application ---------------------------------------------------------------- */
+
+static int refuse_entry(const struct policy_rule *rule, enum reason_code code, const char *why,
+	const char *remedy, struct reasons *reasons)
+{
+	return reasons_add(reasons, code,
+		"rule \"%s\" would have it enter its boot loader, and %s; %s", rule->name, why,
+		remedy);
+}
+
+/* Only where it is known beforehand which boot loader answers, that it can be reached from here,
+ * and that nothing gets hot. */
+static int judge_entry(
+	const struct policy_rule *rule, const struct board_facts *known, struct reasons *reasons)
+{
+	static const char by_hand[] = "bring it into its boot loader by hand";
+	struct entry entry = entry_foretell(known);
+	switch (entry.loader) {
+	case ENTRY_KATAPULT:
+	case ENTRY_ROM_BOOTSEL:
+		return 0;
+	case ENTRY_ROM_DFU:
+		if (rule->enter == ENTER_ALSO_DFU)
+			return 0;
+		return refuse_entry(rule, REASON_LOADER_UNSAFE, entry.sentence,
+			"if this board does not, say enter_bootloader = \"dfu\" in the rule",
+			reasons);
+	case ENTRY_OTHER:
+	case ENTRY_NOTHING:
+		return refuse_entry(rule, REASON_NO_LOADER, entry.sentence, by_hand, reasons);
+	case ENTRY_VANISHES:
+		return reasons_add(reasons, REASON_LOADER_UNREACHABLE, "%s", entry.sentence);
+	case ENTRY_UNKNOWN:
+	case _ENTRY_MAX:
+		break;
+	}
+	return refuse_entry(rule, REASON_LOADER_UNKNOWN, entry.sentence, by_hand, reasons);
+}
+
+static bool runs_already(const struct policy_rule *rule, const struct board_facts *known,
+	const struct image_facts *says)
+{
+	if (rule->force || !says->has_klipper)
+		return false;
+	struct running wanted = klipper_running(&says->klipper);
+	return running_is_same(&known->running, &wanted);
+}
+
+static int judge_application(const struct board_facts *known, const struct image_facts *says,
+	struct judgement *judgement)
+{
+	judgement->is_running = runs_already(judgement->rule, known, says);
+	return judgement->is_running ? 0 : judge_entry(judgement->rule, known, &judgement->reasons);
 }
 
 /* ---- what is known, with the policy's word ------------------------------------------------ */
@@ -138,6 +194,8 @@ static int judge_image(const struct policy *policy, struct store *store,
 	/* Why there is no image stands in the reasons. */
 	judgement->image_path = TAKE_PTR(firmware.path);
 	judgement->image = TAKE_PTR(firmware.image);
+	if (device->mode == MODE_KLIPPER && judgement->image)
+		return judge_application(&known, &firmware.says, judgement);
 	return judge_way(rule, &known, device, &judgement->reasons);
 }
 

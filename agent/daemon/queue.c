@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "daemon/neighbour.h"
 #include "daemon/queue.h"
 
 #define ENDED_KEPT 100
@@ -29,6 +30,9 @@ static struct job *job_free(struct job *job)
 	device_free(job->device);
 	device_free(job->successor);
 	kept_done(&job->firmware);
+	neighbour_forget(job->printers.question);
+	free(job->printers.asked);
+	free(job->printers.sentence);
 	free(job->rule);
 	free(job->board);
 	free(job->image_path);

@@ -18,6 +18,15 @@
 #include "model/reason.h"
 
 struct conduct;
+struct neighbour_question;
+
+/* What the job has asked of printers (conduct_printer.c). */
+struct job_printers {
+	char *asked; /* the sockets of those that it has asked; NULL: none */
+	struct neighbour_question *question; /* still open */
+	enum reason_code reason; /* what they say against writing; REASON_NONE: nothing */
+	char *sentence;
+};
 
 struct job {
 	uint64_t id;
@@ -40,6 +49,8 @@ struct job {
 	enum expectation expectation;
 	uint16_t expected_vid;
 	uint16_t expected_pid;
+
+	struct job_printers printers;
 
 	uint64_t resumes; /* the job whose unfinished write this one goes on with; 0: none */
 

@@ -13,17 +13,29 @@ static int complain_twice(struct reasons *errors, const struct policy_origin *se
 		what, name, first->file, first->line);
 }
 
-static int check_board_names(const struct policy *policy, struct reasons *errors)
+static int check_board(
+	const struct policy *policy, const struct policy_board *board, struct reasons *errors)
 {
-	for (size_t i = 0; i < policy->board_count; i++) {
-		const struct policy_board *board = &policy->boards[i];
-		const struct policy_board *first = policy_board(policy, board->name);
-		if (first && first < board &&
-			complain_twice(
-				errors, &board->origin, &first->origin, "board", board->name) < 0)
-			return -ENOMEM;
-	}
-	return 0;
+	const struct policy_board *first = policy_board(policy, board->name);
+	int r = 0;
+	if (first && first < board)
+		r = complain_twice(errors, &board->origin, &first->origin, "board", board->name);
+	if (r >= 0 && board->printer && !policy_printer(policy, board->printer))
+		r = reasons_add(errors, REASON_POLICY_INVALID,
+			"%s:%u: board \"%s\" belongs to printer \"%s\", which no file declares; "
+			"add it to printers = ( … )",
+			board->origin.file, board->origin.line, board->name ? board->name : "",
+			board->printer);
+	return r;
+}
+
+static int check_printer(
+	const struct policy *policy, const struct policy_printer *printer, struct reasons *errors)
+{
+	const struct policy_printer *first = policy_printer(policy, printer->name);
+	if (!first || first == printer)
+		return 0;
+	return complain_twice(errors, &printer->origin, &first->origin, "printer", printer->name);
 }
 
 static bool contradicts_board(const struct policy *policy, const struct policy_rule *rule)
@@ -69,7 +81,10 @@ int rulebook_check(struct policy *policy, struct reasons *errors)
 		name_index_add(&rules, policy->rules[i].name, i);
 	name_index_sort(&rules);
 
-	r = check_board_names(policy, errors);
+	for (size_t i = 0; i < policy->printer_count && r >= 0; i++)
+		r = check_printer(policy, &policy->printers[i], errors);
+	for (size_t i = 0; i < policy->board_count && r >= 0; i++)
+		r = check_board(policy, &policy->boards[i], errors);
 	for (size_t i = 0; i < policy->rule_count && r >= 0; i++)
 		r = check_rule(policy, i, &rules, errors);
 	return r;

@@ -6,10 +6,14 @@
 #include <errno.h>
 #include <libconfig.h>
 #include <string.h>
+#include <sys/un.h>
 
 #include "base/text.h"
 #include "daemon/rulebook.h"
 #include "daemon/rulebook_parts.h"
+
+/* Klipper's and Katapult's own choice (klipper, src/Kconfig). */
+#define KLIPPER_BAUD 250000
 
 static void board_name(struct parse *p, const config_setting_t *s, void *board)
 {
@@ -40,6 +44,22 @@ static void board_can_uuid(struct parse *parse, const config_setting_t *setting,
 		complain(parse, setting, "can_uuid wants twelve hexadecimal digits");
 }
 
+static void board_tty(struct parse *parse, const config_setting_t *setting, void *board)
+{
+	take_name(parse, setting, &((struct policy_board *)board)->tty);
+	const char *tty = ((struct policy_board *)board)->tty;
+	if (tty && (strncmp(tty, "/dev/", 5) != 0 || strstr(tty, "..") || strlen(tty) > 200 ||
+			   tty[strlen(tty) - 1] == '/'))
+		complain(parse, setting,
+			"tty wants the path of a serial port, as \"/dev/ttyAMA0\" or one of "
+			"/dev/serial/by-path");
+}
+
+static void board_baud(struct parse *p, const config_setting_t *s, void *board)
+{
+	((struct policy_board *)board)->baud = (unsigned)want_number(p, s, 1200, 4000000);
+}
+
 static void board_flash_size(struct parse *p, const config_setting_t *s, void *board)
 {
 	((struct policy_board *)board)->flash_size_bytes =
@@ -53,14 +73,61 @@ static void board_application_start(struct parse *p, const config_setting_t *s, 
 	board->application_start = (uint32_t)want_number(p, s, 0, ADDRESS_MOST);
 }
 
+static void board_printer(struct parse *p, const config_setting_t *s, void *board)
+{
+	take_name(p, s, &((struct policy_board *)board)->printer);
+}
+
 static const struct key board_keys[] = {
 	{ "name", board_name },
 	{ "chip", board_chip },
 	{ "serial", board_serial },
 	{ "can_uuid", board_can_uuid },
+	{ "tty", board_tty },
+	{ "baud", board_baud },
+	{ "printer", board_printer },
 	{ "flash_size", board_flash_size },
 	{ "application_start", board_application_start },
 };
+
+/* ---- printers --------------------------------------------------------------------------- */
+
+static bool is_whole_path(const char *path)
+{
+	size_t length = strlen(path);
+	bool climbs = strstr(path, "/../") || (length >= 3 && text_equal(path + length - 3, "/.."));
+	return path[0] == '/' && !climbs && text_is_plain(path);
+}
+
+static void printer_name(struct parse *p, const config_setting_t *s, void *printer)
+{
+	take_name(p, s, &((struct policy_printer *)printer)->name);
+}
+
+static void printer_socket(struct parse *parse, const config_setting_t *setting, void *object)
+{
+	static const size_t most = sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1;
+	const char *path = want_string(parse, setting);
+	if (path && !is_whole_path(path))
+		complain(parse, setting,
+			"socket \"%s\" is no absolute path; write the one that plugflashd sees, as "
+			"\"/run/klippy/voron/klippy.sock\"",
+			path);
+	else if (path && strlen(path) > most)
+		complain(parse, setting,
+			"socket is %zu bytes long, and no socket can have a path of more than %zu; "
+			"bind its directory to a shorter one, as \"/run/klippy/voron\"",
+			strlen(path), most);
+	else if (path)
+		keep(parse, &((struct policy_printer *)object)->socket, path);
+}
+
+static const struct key printer_keys[] = {
+	{ "name", printer_name },
+	{ "socket", printer_socket },
+};
+
+/* ---- rules ------------------------------------------------------------------------------ */
 
 static void match_mode(struct parse *p, const config_setting_t *s, void *rule)
 {
@@ -235,10 +302,33 @@ static void parse_board(struct parse *parse, const config_setting_t *setting)
 	take_group(parse, setting, board_keys, ELEMENTSOF(board_keys), board);
 	if (!board->name)
 		complain(parse, setting, "this board has no name; add name = \"…\"");
-	if (!board->serial && !board->can_uuid)
+	if (!board->serial && !board->can_uuid && !board->tty)
 		complain(parse, setting,
-			"this board has neither serial nor can_uuid, so it could "
+			"this board has neither serial nor can_uuid nor tty, so it could "
 			"never be told from others; add one");
+	if (board->baud && !board->tty)
+		complain(parse, setting, "baud belongs to tty; add tty = \"/dev/…\"");
+	if (board->tty && !board->baud)
+		board->baud = KLIPPER_BAUD;
+}
+
+static void parse_printer(struct parse *parse, const config_setting_t *setting)
+{
+	struct policy_printer *printer = policy_add_printer(parse->policy);
+	if (!printer) {
+		parse->failure = -ENOMEM;
+		return;
+	}
+	printer->origin = origin_of(parse, setting);
+	take_group(parse, setting, printer_keys, ELEMENTSOF(printer_keys), printer);
+	if (!config_setting_is_group(setting))
+		return;
+	if (!printer->name)
+		complain(parse, setting, "this printer has no name; add name = \"…\"");
+	if (!config_setting_get_member(setting, "socket"))
+		complain(parse, setting,
+			"this printer has no socket, so it could never be asked; add socket = "
+			"\"/run/klippy/voron/klippy.sock\"");
 }
 
 static void parse_rule(struct parse *parse, const config_setting_t *setting)
@@ -284,6 +374,12 @@ static void top_boards(struct parse *parse, const config_setting_t *setting, voi
 {
 	(void)unused;
 	take_list(parse, setting, parse_board);
+}
+
+static void top_printers(struct parse *parse, const config_setting_t *setting, void *unused)
+{
+	(void)unused;
+	take_list(parse, setting, parse_printer);
 }
 
 static void top_rules(struct parse *parse, const config_setting_t *setting, void *unused)
@@ -343,13 +439,6 @@ static void top_limits(struct parse *parse, const config_setting_t *setting, voi
 	take_group(parse, setting, keys, ELEMENTSOF(keys), &parse->policy->limits);
 }
 
-static bool is_directory_path(const char *path)
-{
-	size_t length = strlen(path);
-	bool climbs = strstr(path, "/../") || (length >= 3 && text_equal(path + length - 3, "/.."));
-	return path[0] == '/' && !climbs && text_is_plain(path);
-}
-
 static void top_firmware_directories(
 	struct parse *parse, const config_setting_t *setting, void *unused)
 {
@@ -363,7 +452,7 @@ static void top_firmware_directories(
 	for (int i = 0; i < config_setting_length(setting); i++) {
 		const config_setting_t *element = config_setting_get_elem(setting, (unsigned)i);
 		const char *path = config_setting_get_string(element);
-		if (!path || !is_directory_path(path))
+		if (!path || !is_whole_path(path))
 			complain(parse, element,
 				"firmware_directories wants absolute paths in quotes");
 		else if (policy_add_directory(parse->policy, path) < 0)
@@ -373,6 +462,7 @@ static void top_firmware_directories(
 
 static const struct key top_keys[] = {
 	{ "boards", top_boards },
+	{ "printers", top_printers },
 	{ "rules", top_rules },
 	{ "limits", top_limits },
 	{ "firmware_directories", top_firmware_directories },

@@ -63,6 +63,14 @@ void story_job_started(const struct job *job)
 		"%s: job %" PRIu64 " looks at the board", job->device->place, job->id);
 }
 
+void story_job_printer(const struct job *job, const char *sentence)
+{
+	char digest[DIGEST_TEXT];
+	struct journal_fields fields = fields_of(job, digest);
+	journal_say(LOG_INFO, NULL, &fields, "%s: job %" PRIu64 " has asked: %s",
+		job->device->place, job->id, sentence);
+}
+
 void story_job_writing(const struct job *job, uint64_t byte_count)
 {
 	char digest[DIGEST_TEXT];

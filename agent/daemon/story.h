@@ -14,6 +14,8 @@ void story_board_left(const struct device *device);
 void story_board_left_alone(const struct device *device, const struct judgement *judgement);
 
 void story_job_started(const struct job *job);
+/* What the printers said that were asked first. */
+void story_job_printer(const struct job *job, const char *sentence);
 void story_job_writing(const struct job *job, uint64_t byte_count);
 /* What is to be erased and written, before the first erase. */
 void story_job_plan(const struct job *job);

@@ -19,8 +19,7 @@ enum board_mode {
 	MODE_RP2350_BOOT,
 	MODE_KATAPULT, /* a boot loader of Klipper's users, over USB */
 	MODE_DFU, /* an STM32's boot ROM, or a boot loader that speaks plain DFU */
-	MODE_KLIPPER, /* an application: Klipper, over USB, which can be asked for its boot loader
-		       */
+	MODE_KLIPPER, /* no boot loader: Klipper itself, over USB, which can be asked for one */
 	_MODE_MAX,
 };
 

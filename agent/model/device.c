@@ -19,6 +19,30 @@ struct device *device_free(struct device *device)
 	return NULL;
 }
 
+struct device *device_new_line(const char *tty, unsigned baud, enum board_mode mode)
+{
+	_cleanup_(freep) char *place = text_format("line-%s", tty);
+	_cleanup_(freep) char *node = strdup(tty);
+	if (!place || !node)
+		return NULL;
+	const struct device line = {
+		.place = place,
+		.port = strrchr(node, '/') + 1,
+		.syspath = node,
+		.baud = baud,
+		.mode = mode,
+		.serial = (char *)"",
+		.manufacturer = (char *)"",
+		.product = (char *)"",
+	};
+	return device_copy(&line);
+}
+
+bool device_is_line(const struct device *device)
+{
+	return device->baud > 0;
+}
+
 struct device *device_copy(const struct device *device)
 {
 	_cleanup_(device_freep) struct device *copy = malloc(sizeof(*copy));
@@ -51,6 +75,8 @@ char *device_describe(const struct device *device)
 		[MODE_DFU] = "board in DFU",
 		[MODE_KATAPULT] = "board in Katapult",
 	};
+	if (device_is_line(device))
+		return text_format("board on %s", device->syspath);
 	if (titles[device->mode])
 		return text_format(
 			"%s (%04x:%04x)", titles[device->mode], device->vid, device->pid);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * A USB device as a plain value: where it is, which arrival it is, and what it says of itself.
+ * A board as a plain value, a USB device or a line that stands for itself: where it is, which
+ * arrival it is, and what it says of itself.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -12,7 +13,8 @@
 struct device {
 	char *place; /* udev's ID_PATH: the socket, not the board */
 	char *port; /* "1-1.3": for people; bus numbers move between boots */
-	char *syspath;
+	char *syspath; /* of a line its node instead, "/dev/ttyAMA0" */
+	unsigned baud; /* of a line; 0: a USB device */
 	uint32_t bus;
 	uint32_t number;
 	uint64_t arrival; /* inode of the sysfs directory: a new one each time a board comes */
@@ -28,6 +30,11 @@ struct device {
 
 struct device *device_free(struct device *device);
 DEFINE_CLEANUP(struct device *, device_free)
+
+/* The board that is reached by a serial line which is there whether it is or not, in this mode: a
+ * new value, or NULL when memory is short. */
+struct device *device_new_line(const char *tty, unsigned baud, enum board_mode mode) _must_check_;
+bool device_is_line(const struct device *device);
 
 /* A copy on the heap, or NULL when memory is short. */
 struct device *device_copy(const struct device *device) _must_check_;

@@ -1,97 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /* What a dictionary of Klipper says; see klipper.h. */
 #include <cjson/cJSON.h>
-#include <ctype.h>
 #include <errno.h>
+#include <math.h>
 #include <string.h>
 
 #include "base/text.h"
+#include "model/foreign_json.h"
 #include "model/klipper.h"
 
-/* Dictionaries nest four deep. cJSON recurses a thousand times, which is not for every stack. */
-#define DEPTH_MAX 16u
 /* Klipper keeps pins for a handful of things. */
 #define PINS_MAX 64u
 /* Of one text, before it is escaped. What is longer is no version and no name. */
 #define TEXT_MAX 512u
-/* cJSON before 1.7.18 looks behind the end of a text that ends in a comma: NULs stand there. */
-#define PADDING 8u
 
 #define PINS_PREFIX "RESERVE_PINS_"
-
-/* ---- before the JSON is parsed ----------------------------------------------------------- */
-
-/* Steps over a string; where it ends, or 0. A NUL in it, written out or not, would cut the text
- * that comes out of it short. */
-static size_t skip_string(const char *json, size_t length, size_t at)
-{
-	for (at++; at < length && json[at] != '\0'; at++) {
-		if (json[at] == '"')
-			return at + 1;
-		if (json[at] != '\\')
-			continue;
-		if (length - at > 6 && memcmp(json + at, "\\u0000", 6) == 0)
-			return 0;
-		at++;
-	}
-	return 0;
-}
-
-/* True for one object that is not too deep for a recursive parser; whether it is JSON, that one
- * finds out. */
-static bool is_shallow_object(const char *json, size_t length)
-{
-	size_t at = 0, depth = 0;
-	while (at < length && isspace((unsigned char)json[at]))
-		at++;
-	if (at == length || json[at] != '{')
-		return false;
-	while (at < length) {
-		if (json[at] == '"') {
-			at = skip_string(json, length, at);
-			if (at == 0)
-				return false;
-			continue;
-		}
-		if (json[at] == '{' || json[at] == '[')
-			depth++;
-		if (json[at] == '}' || json[at] == ']')
-			depth--; /* wraps when there are too many, and is then too deep */
-		if (json[at] == '\0' || depth > DEPTH_MAX)
-			return false;
-		at++;
-	}
-	return depth == 0;
-}
-
-static cJSON *json_free(cJSON *json)
-{
-	cJSON_Delete(json);
-	return NULL;
-}
-DEFINE_CLEANUP(cJSON *, json_free)
-
-/* 0, -EBADMSG, or -ENOMEM. */
-static int parse_json(const char *json, size_t length, cJSON **ret)
-{
-	_cleanup_(freep) char *text = calloc(1, length + PADDING);
-	if (!text)
-		return -ENOMEM;
-	memcpy(text, json, length);
-	if (!is_shallow_object(text, length))
-		return -EBADMSG;
-
-	const char *end = NULL;
-	errno = 0; /* cJSON itself does not tell why it has failed */
-	_cleanup_(json_freep) cJSON *tree = cJSON_ParseWithLengthOpts(text, length, &end, false);
-	if (!tree)
-		return errno == ENOMEM ? -ENOMEM : -EBADMSG;
-	for (; end < text + length; end++)
-		if (!isspace((unsigned char)*end))
-			return -EBADMSG;
-	*ret = TAKE_PTR(tree);
-	return 0;
-}
 
 /* ---- single values ----------------------------------------------------------------------- */
 
@@ -294,8 +217,8 @@ int klipper_parse(const char *json, size_t length, struct klipper *ret)
 {
 	if (length == 0 || length > KLIPPER_JSON_MAX)
 		return -EBADMSG;
-	_cleanup_(json_freep) cJSON *top = NULL;
-	int r = parse_json(json, length, &top);
+	_cleanup_(foreign_json_freep) cJSON *top = NULL;
+	int r = foreign_json_parse(json, length, &top);
 	if (r < 0)
 		return r;
 	_cleanup_(klipper_done) struct klipper klipper = { 0 };
@@ -306,6 +229,26 @@ int klipper_parse(const char *json, size_t length, struct klipper *ret)
 	klipper.transport = transport_of(reading.facts | facts_of_mcu(klipper.mcu));
 	*ret = klipper;
 	klipper = (struct klipper){ 0 };
+	return 0;
+}
+
+int klipper_message_id(
+	const char *json, size_t length, const char *kind, const char *format, int32_t *ret)
+{
+	if (length == 0 || length > KLIPPER_JSON_MAX)
+		return -EBADMSG;
+	_cleanup_(foreign_json_freep) cJSON *top = NULL;
+	int r = foreign_json_parse(json, length, &top);
+	if (r < 0)
+		return r;
+	const cJSON *messages = cJSON_GetObjectItemCaseSensitive(top, kind);
+	const cJSON *id = cJSON_GetObjectItemCaseSensitive(messages, format);
+	if (!id)
+		return -ENOENT;
+	double number = cJSON_IsNumber(id) ? id->valuedouble : NAN;
+	if (!(number >= INT32_MIN && number <= INT32_MAX) || number != (double)(int32_t)number)
+		return -EBADMSG;
+	*ret = (int32_t)number;
 	return 0;
 }
 

@@ -50,6 +50,18 @@ struct running klipper_running(const struct klipper *klipper);
 int klipper_parse(const char *json, size_t length, struct klipper *ret) _must_check_;
 
 /*
+ * The number of a message, by its format ("debug_read order=%c addr=%u") in "commands" or
+ * "responses": whatever a build numbers anew must be looked up (klipper, docs/Protocol.md). 0;
+ * -ENOENT: it has none; -EBADMSG: no dictionary, or no number; -ENOMEM.
+ */
+int klipper_message_id(const char *json, size_t length, const char *kind, const char *format,
+	int32_t *ret) _must_check_;
+
+/* Unpacks a dictionary as identify hands it out: one stream, and nothing behind it. `*ret` is
+ * exactly what was packed, with a NUL behind. 0; -EBADMSG: damaged, or too much; -ENOMEM. */
+int klipper_unpack(const void *packed, size_t length, char **ret, size_t *ret_length) _must_check_;
+
+/*
  * Finds the dictionary anywhere in the bytes. 0: there is one, or the same one more than once (as
  * when a boot loader and its application are one file), and `ret` is the first; KLIPPER_AMBIGUOUS:
  * there are two that differ, or so much that looks like one that not all of it was tried; -ENOENT;

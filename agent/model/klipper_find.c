@@ -238,6 +238,31 @@ static int search_end(struct search *search, struct klipper *ret)
 
 /* ---- public ------------------------------------------------------------------------------ */
 
+int klipper_unpack(const void *packed, size_t length, char **ret, size_t *ret_length)
+{
+	if (length > KLIPPER_PACKED_MAX)
+		return -EBADMSG;
+	z_stream stream = { .next_in = (z_const Bytef *)packed, .avail_in = (uInt)length };
+	_cleanup_(freep) char *json = malloc(KLIPPER_JSON_MAX + 1);
+	if (!json || inflateInit(&stream) != Z_OK)
+		return -ENOMEM;
+	stream.next_out = (Bytef *)json;
+	stream.avail_out = KLIPPER_JSON_MAX;
+	int r = inflate(&stream, Z_FINISH);
+	size_t unpacked = KLIPPER_JSON_MAX - stream.avail_out, left = stream.avail_in;
+	inflateEnd(&stream);
+	if (r == Z_MEM_ERROR)
+		return -ENOMEM;
+	if (r != Z_STREAM_END || left > 0)
+		return -EBADMSG;
+	json[unpacked] = '\0';
+	char *exact = realloc(json, unpacked + 1);
+	*ret = exact ? exact : json;
+	*ret_length = unpacked;
+	json = NULL;
+	return 0;
+}
+
 int klipper_find(const void *data, size_t length, struct klipper *ret)
 {
 	_cleanup_(search_done) struct search search = { 0 };

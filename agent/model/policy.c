@@ -17,9 +17,18 @@ struct policy *policy_new(void)
 static void policy_board_done(struct policy_board *board)
 {
 	free(board->name);
+	free(board->printer);
 	free(board->serial);
 	free(board->can_uuid);
+	free(board->tty);
 	free(board->origin.file);
+}
+
+static void policy_printer_done(struct policy_printer *printer)
+{
+	free(printer->name);
+	free(printer->socket);
+	free(printer->origin.file);
 }
 
 static void policy_rule_done(struct policy_rule *rule)
@@ -38,6 +47,8 @@ struct policy *policy_free(struct policy *policy)
 		return NULL;
 	for (size_t i = 0; i < policy->board_count; i++)
 		policy_board_done(&policy->boards[i]);
+	for (size_t i = 0; i < policy->printer_count; i++)
+		policy_printer_done(&policy->printers[i]);
 	for (size_t i = 0; i < policy->rule_count; i++)
 		policy_rule_done(&policy->rules[i]);
 	for (size_t i = 0; i < policy->directory_count; i++)
@@ -45,6 +56,7 @@ struct policy *policy_free(struct policy *policy)
 	name_index_done(&policy->boards_by_name);
 	free(policy->directories);
 	free(policy->boards);
+	free(policy->printers);
 	free(policy->rules);
 	free(policy);
 	return NULL;
@@ -70,6 +82,18 @@ struct policy_board *policy_add_board(struct policy *policy)
 	struct policy_board *board = &grown[policy->board_count++];
 	*board = (struct policy_board){ 0 };
 	return board;
+}
+
+struct policy_printer *policy_add_printer(struct policy *policy)
+{
+	struct policy_printer *grown =
+		reallocarray(policy->printers, policy->printer_count + 1, sizeof(*grown));
+	if (!grown)
+		return NULL;
+	policy->printers = grown;
+	struct policy_printer *printer = &grown[policy->printer_count++];
+	*printer = (struct policy_printer){ 0 };
+	return printer;
 }
 
 int policy_add_directory(struct policy *policy, const char *path)
@@ -148,6 +172,20 @@ const struct policy_board *policy_board(const struct policy *policy, const char 
 		if (text_equal(policy->boards[i].name, name))
 			return &policy->boards[i];
 	return NULL;
+}
+
+const struct policy_printer *policy_printer(const struct policy *policy, const char *name)
+{
+	for (size_t i = 0; i < policy->printer_count; i++)
+		if (text_equal(policy->printers[i].name, name))
+			return &policy->printers[i];
+	return NULL;
+}
+
+const struct policy_printer *policy_printer_of(const struct policy *policy, const char *board)
+{
+	const struct policy_board *known = policy_board(policy, board);
+	return known ? policy_printer(policy, known->printer) : NULL;
 }
 
 /* ---- matching ---------------------------------------------------------------------------- */
@@ -326,6 +364,18 @@ static enum match match_other_board(
 	return weaker(match, serial);
 }
 
+/* A line shows nothing of the board at its end: what the policy says of it is all there is, and a
+ * rule that does not name it does not mean it. */
+static enum match match_line(
+	const struct policy_board *board, const struct candidate *candidate, const char **ret_why)
+{
+	*ret_why = "only a rule for a board with this tty means a board on a serial line";
+	if (!board || !text_equal(board->tty, candidate->device->syspath))
+		return MATCH_NO;
+	*ret_why = "the board's chip is another";
+	return match_chip(board->chip, candidate->device, candidate->facts);
+}
+
 static enum match match_board(const struct policy_rule *rule, const struct policy_board *board,
 	const struct candidate *candidate, const char **ret_why)
 {
@@ -386,6 +436,8 @@ static enum match match_rule(const struct policy *policy, const struct policy_ru
 		*ret_why = why_chip_is_open(candidate->facts);
 	const struct policy_board *board =
 		rule->declared ? rule->declared : policy_board(policy, rule->board);
+	if (device_is_line(device))
+		return weaker(match, match_line(board, candidate, ret_why));
 	return board ? weaker(match, match_board(rule, board, candidate, ret_why)) : match;
 }
 

@@ -20,11 +20,21 @@ struct policy_origin {
 	unsigned line;
 };
 
+/* A printer, by the API socket of its Klipper host. */
+struct policy_printer {
+	char *name;
+	char *socket; /* an absolute path that fits into an address */
+	struct policy_origin origin;
+};
+
 struct policy_board {
 	char *name;
+	char *printer; /* the one that it is a part of, by name; NULL: of none */
 	enum chip chip; /* CHIP_UNKNOWN: any */
 	char *serial; /* NULL: not stated */
 	char *can_uuid; /* NULL: not stated */
+	char *tty; /* the serial line that it is reached by; NULL: it is on USB */
+	unsigned baud; /* of the line */
 	uint64_t flash_size_bytes; /* 0: not stated */
 	bool has_application_start;
 	uint32_t application_start;
@@ -95,6 +105,8 @@ struct policy_limits {
 struct policy {
 	struct policy_board *boards;
 	size_t board_count;
+	struct policy_printer *printers;
+	size_t printer_count;
 	struct policy_rule *rules;
 	size_t rule_count;
 	struct policy_limits limits;
@@ -107,8 +119,9 @@ struct policy *policy_new(void);
 struct policy *policy_free(struct policy *policy);
 DEFINE_CLEANUP(struct policy *, policy_free)
 
-/* A new, empty board or rule at the end of the policy; NULL when memory is short. */
+/* A new, empty board, printer or rule at the end of the policy; NULL when memory is short. */
 struct policy_board *policy_add_board(struct policy *policy);
+struct policy_printer *policy_add_printer(struct policy *policy);
 struct policy_rule *policy_add_rule(struct policy *policy);
 
 /* One more directory of firmware, without the slashes at the end of `path`. 0 or -ENOMEM. */
@@ -119,6 +132,12 @@ int policy_add_directory(struct policy *policy, const char *path) _must_check_;
 int policy_index(struct policy *policy) _must_check_;
 
 const struct policy_board *policy_board(const struct policy *policy, const char *name);
+
+/* The first printer of this name, or NULL. */
+const struct policy_printer *policy_printer(const struct policy *policy, const char *name);
+
+/* The printer that the board of this name is a part of, or NULL. `board` may be NULL. */
+const struct policy_printer *policy_printer_of(const struct policy *policy, const char *board);
 
 /* True for a serial that many boards show: constants of boot ROMs and of careless firmware. */
 bool policy_serial_is_shared(const char *serial);

@@ -74,9 +74,12 @@ enum reason_code {
 
 	/* the job */
 	REASON_BOARD_LEFT,
+	REASON_PRINTING, /* the board's printer is, or has paused */
+	REASON_PRINT_UNKNOWN, /* nobody can tell whether it is */
 	REASON_BOARD_CHANGED, /* another arrival is on the place now */
 	REASON_NO_PERMISSION,
 	REASON_BOARD_BUSY, /* another program holds the interface */
+	REASON_RUNS_APPLICATION, /* where a boot loader was looked for */
 	REASON_BOARD_SILENT, /* no answer within the deadline */
 	REASON_BOARD_ERROR, /* the board says no */
 	REASON_VERIFY_FAILED,

@@ -28,3 +28,8 @@ struct running {
 	bool has_initial_pins;
 	char initial_pins[RUNNING_TEXT];
 };
+
+/* The same build, as far as a firmware tells of itself: a version that is not clean carries the
+ * time at which it was made (klipper, scripts/buildcommands.py). What is unknown is never the same.
+ */
+bool running_is_same(const struct running *left, const struct running *right);

@@ -16,6 +16,7 @@
 #include <time.h>
 
 #include "base/text.h"
+#include "port/baud.h"
 #include "port/serial.h"
 
 struct serial {
@@ -91,38 +92,9 @@ static int open_address(const struct serial_address *address)
 
 /* ---- the line ---------------------------------------------------------------------------- */
 
-static int speed_of(unsigned baud, speed_t *ret)
-{
-	static const struct {
-		unsigned baud;
-		speed_t speed;
-	} speeds[] = {
-		{ 1200, B1200 },
-		{ 9600, B9600 },
-		{ 57600, B57600 },
-		{ 115200, B115200 },
-		{ 230400, B230400 },
-		{ 460800, B460800 },
-		{ 921600, B921600 },
-		{ 1000000, B1000000 },
-		{ 2000000, B2000000 },
-	};
-	for (size_t i = 0; i < ELEMENTSOF(speeds); i++) {
-		if (speeds[i].baud != baud)
-			continue;
-		*ret = speeds[i].speed;
-		return 0;
-	}
-	return -EINVAL;
-}
-
 static int set_raw(int fd, unsigned baud)
 {
 	struct termios settings;
-	speed_t speed;
-	int r = speed_of(baud, &speed);
-	if (r < 0)
-		return r;
 	if (tcgetattr(fd, &settings) < 0)
 		return -errno;
 	cfmakeraw(&settings);
@@ -132,9 +104,8 @@ static int set_raw(int fd, unsigned baud)
 	settings.c_cflag &= (tcflag_t)~HUPCL;
 	settings.c_cc[VMIN] = 0;
 	settings.c_cc[VTIME] = 0;
-	cfsetispeed(&settings, speed);
-	cfsetospeed(&settings, speed);
-	return tcsetattr(fd, TCSANOW, &settings) < 0 ? -errno : 0;
+	/* The rate stays as it is here: of those that there are, few have a name. */
+	return tcsetattr(fd, TCSANOW, &settings) < 0 ? -errno : baud_set(fd, baud);
 }
 
 /* Klipper's host locks its port like this; TIOCEXCL keeps those away who do not. */
@@ -174,6 +145,12 @@ struct serial *serial_close(struct serial *serial)
 }
 
 /* ---- bytes ------------------------------------------------------------------------------- */
+
+int64_t serial_now_msec(const struct serial *serial)
+{
+	(void)serial;
+	return now_msec();
+}
 
 /* 0: something of `events` is so; -ETIMEDOUT, -ENODEV. */
 static int wait_for(const struct serial *serial, short events, int64_t deadline_msec)

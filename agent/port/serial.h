@@ -50,3 +50,6 @@ int serial_discard_input(struct serial *serial) _must_check_;
 
 /* Lets time pass; ends early with -ENODEV when the tty leaves. */
 int serial_pause(struct serial *serial, unsigned msec) _must_check_;
+
+/* The clock by which all of these wait: for a limit to several of them together. */
+int64_t serial_now_msec(const struct serial *serial);

@@ -27,6 +27,8 @@ struct emulated_board_operations {
 	void (*power_on)(struct emulated_board *board, uint64_t now, bool button);
 	void (*power_off)(struct emulated_board *board, uint64_t now);
 	bool (*is_off)(const struct emulated_board *board);
+	/* The reset button, pressed and let go. */
+	void (*reset)(struct emulated_board *board, uint64_t now);
 
 	/* Names for a test: what runs, and what would run after a reset without a button. */
 	const char *(*mode)(const struct emulated_board *board);

@@ -97,17 +97,43 @@ static void on_identify(struct klip *klipper, uint32_t offset, uint32_t count)
 	send(klipper, content, at + count);
 }
 
-/* Of other commands even the length is unknown here. */
+/* Order 0: a byte, 1: two, else four. */
+static void on_debug_read(struct klip *klipper, uint8_t order, uint32_t address)
+{
+	uint8_t bytes[4] = { 0 }, content[16];
+	klipper->counters.debug_reads++;
+	if (!klipper->chip->read(klipper->context, address, bytes, order > 1 ? 4 : 1u << order)) {
+		klipper->counters.crashes++;
+		return klipper->chip->crash(klipper->context);
+	}
+	size_t length = put_number(content, klipper->debug_result);
+	length += put_number(content + length, kata_word(bytes));
+	send(klipper, content, length);
+}
+
+/* False: of other commands even the length is unknown here. */
+static bool execute_one(struct klip *klipper, const uint8_t *content, size_t length, size_t *at)
+{
+	uint32_t command = take_number(content, length, at);
+	bool reads = klipper->has_debug_read && command == klipper->debug_read;
+	if (command != IDENTIFY && !reads) {
+		klipper->counters.ignored++;
+		return false;
+	}
+	uint32_t first = take_number(content, length, at);
+	uint32_t second = take_number(content, length, at);
+	if (reads)
+		on_debug_read(klipper, first & 0xff, second);
+	else
+		on_identify(klipper, first, second & 0xff);
+	return true;
+}
+
 static void execute(struct klip *klipper, const uint8_t *content, size_t length)
 {
-	for (size_t at = 0; at < length;) {
-		if (take_number(content, length, &at) != IDENTIFY) {
-			klipper->counters.ignored++;
-			return;
-		}
-		uint32_t offset = take_number(content, length, &at);
-		on_identify(klipper, offset, take_number(content, length, &at) & 0xff);
-	}
+	size_t at = 0;
+	while (at < length && execute_one(klipper, content, length, &at))
+		continue;
 }
 
 static void on_block(struct klip *klipper, const uint8_t *block, size_t length)
@@ -169,6 +195,8 @@ static void parse(struct klip *klipper)
 {
 	struct line *line = klipper->line;
 	uint8_t block[KLIP_BLOCK_MOST];
+	if (klipper->options->deaf)
+		line_pop(line, line->received_count);
 	if (!line->received_count)
 		return;
 	klipper->due = klipper->now;
@@ -195,6 +223,11 @@ static void parse(struct klip *klipper)
 
 /* --- life -------------------------------------------------------------------------------- */
 
+static uint64_t stats_nsec(const struct klip *klipper)
+{
+	return klipper->options->stats_nsec ? klipper->options->stats_nsec : KLIP_STATS_NSEC;
+}
+
 void klip_start(struct klip *klipper, uint64_t now)
 {
 	static const uint8_t starting[1] = { STARTING };
@@ -206,7 +239,7 @@ void klip_start(struct klip *klipper, uint64_t now)
 	if (!klipper->options->unsolicited)
 		return;
 	send(klipper, starting, sizeof(starting));
-	klipper->stats_due = now + KLIP_STATS_NSEC;
+	klipper->stats_due = now + stats_nsec(klipper);
 }
 
 void klip_stop(struct klip *klipper)
@@ -235,7 +268,7 @@ static void tell_stats(struct klip *klipper)
 	length += put_number(content + length, 4000);
 	length += put_number(content + length, 12288);
 	length += put_number(content + length, 0x08000000);
-	klipper->stats_due += KLIP_STATS_NSEC;
+	klipper->stats_due += stats_nsec(klipper);
 	send(klipper, content, length);
 }
 

@@ -8,6 +8,8 @@
 #include "emu/resident.h"
 #include "emu/words.h"
 
+/* Every make has its flash at the beginning of such a region. */
+#define FLASH_REGION       0xfff00000u
 #define BLOCK_MOST         512
 #define USB_RECEIVE_BYTES  128
 #define USB_SEND_BYTES     192
@@ -42,7 +44,8 @@ static int copy_options(struct resident *resident, const struct resident_options
 		klipper->dictionary_file = NULL;
 		return 0;
 	}
-	if (!klipper->dictionary_bytes)
+	resident->dictionary_is_flashed = !klipper->dictionary_bytes;
+	if (resident->dictionary_is_flashed)
 		return 0;
 	resident->dictionary = malloc(klipper->dictionary_bytes);
 	if (!resident->dictionary)
@@ -76,6 +79,7 @@ int resident_init(struct resident *resident, const struct resident_options *opti
 		.due = NEVER,
 		.stats_due = NEVER,
 	};
+	klip_learn(&resident->klipper);
 	resident_start(resident, RESIDENT_NONE, &cdc_shape_stm32, 0);
 	return 0;
 }
@@ -94,6 +98,18 @@ static bool is_stalled(const struct resident *resident)
 	return resident->kind == RESIDENT_NONE || kata_is_stalled(&resident->katapult);
 }
 
+/* Another firmware has another one. */
+static void take_flashed_dictionary(struct resident *resident)
+{
+	struct klip_options *options = &resident->options.klipper;
+	uint32_t flash = resident->katapult.kind.application & FLASH_REGION;
+	free(resident->dictionary);
+	resident->dictionary =
+		klip_find_dictionary(&resident->klipper, flash, &options->dictionary_bytes);
+	options->dictionary = resident->dictionary;
+	klip_learn(&resident->klipper);
+}
+
 void resident_start(struct resident *resident, enum resident_kind kind,
 	const struct cdc_shape *shape, uint64_t now)
 {
@@ -106,6 +122,8 @@ void resident_start(struct resident *resident, enum resident_kind kind,
 	kata_stop(&resident->katapult);
 	klip_stop(&resident->klipper);
 	resident->kind = kind;
+	if (kind == RESIDENT_KLIPPER && resident->dictionary_is_flashed)
+		take_flashed_dictionary(resident);
 	line_start(&resident->line, resident->on_uart ? UART_RECEIVE_BYTES : USB_RECEIVE_BYTES,
 		resident->on_uart ? UART_SEND_BYTES : USB_SEND_BYTES);
 	cdc_start(&resident->cdc, &its);

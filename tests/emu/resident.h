@@ -27,6 +27,7 @@ struct resident {
 	struct resident_options options;
 	char *texts[RESIDENT_TEXTS];
 	uint8_t *dictionary;
+	bool dictionary_is_flashed;
 	enum resident_kind kind;
 	bool on_uart; /* else on USB */
 	struct line line;

@@ -149,6 +149,7 @@ bool resident_words_hold(const struct resident *resident, const char *condition)
 		{ "reads=", kata->blocks_read },
 		{ "completes=", kata->completes },
 		{ "wedges=", kata->wedges },
+		{ "nacks=", kata->nacks },
 		{ "touches=", klip->touches },
 		{ "identifies=", klip->identifies },
 	};

@@ -10,8 +10,8 @@
  *	baud=N (a UART instead of USB)
  *
  * a fault "line kind=flip|lose|duplicate direction=to-board|to-host n=N bit=N per_million=N
- *seed=N", and these conditions: frames=N connects=N sent=N reads=N completes=N wedges=N touches=N
- * identifies=N.
+ *seed=N", and these conditions: frames=N connects=N sent=N reads=N completes=N wedges=N nacks=N
+ *touches=N identifies=N.
  */
 #include <stdio.h>
 

@@ -61,6 +61,11 @@ static void power_on(struct emulated_board *board, uint64_t now, bool button)
 	rp2040_power_on(rp2040_of(board), now, button);
 }
 
+static void reset(struct emulated_board *board, uint64_t now)
+{
+	rp2040_reset(rp2040_of(board), now, false);
+}
+
 static void power_off(struct emulated_board *board, uint64_t now)
 {
 	rp2040_power_off(rp2040_of(board), now);
@@ -169,6 +174,7 @@ static const struct emulated_board_operations operations = {
 	.resident = resident,
 	.power_on = power_on,
 	.power_off = power_off,
+	.reset = reset,
 	.is_off = is_off,
 	.mode = mode,
 	.flash_state = flash_state,

@@ -125,6 +125,9 @@ static uint64_t program_program(
 	return ready;
 }
 
+/* The processor's register for the vector table: Klipper has copied its own into RAM. */
+#define VTOR 0xe000ed08u
+
 /* Flash comes again and again in its window. */
 static bool program_read(void *context, uint32_t address, uint8_t *ret, size_t length)
 {
@@ -135,6 +138,8 @@ static bool program_read(void *context, uint32_t address, uint8_t *ret, size_t l
 			ret[at] = board->flash.bytes[flash & (board->flash.size - 1)];
 		else if (sram < board->chip->sram_bytes)
 			ret[at] = board->sram[sram];
+		else if (address - VTOR < 4)
+			ret[at] = (uint8_t)(RP2040_SRAM_BASE >> 8 * (address - VTOR));
 		else if (address < board->chip->rom_bytes)
 			ret[at] = board->rom[address];
 		else

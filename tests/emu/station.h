@@ -8,7 +8,7 @@
  * answers tell by "node" which pty stands for it.
  *
  *	plug PLACE [kind=MAKE] [key=value…]     replug PLACE [button=0]     unplug PLACE
- *	fault PLACE KIND [key=value…]     heal PLACE     orphan PLACE
+ *	fault PLACE KIND [key=value…]     heal PLACE     orphan PLACE     reset PLACE
  *	state PLACE     list     dump PLACE FILE     load PLACE FILE
  *	await PLACE CONDITION [limit=MSEC]     events [all]     quit
  *

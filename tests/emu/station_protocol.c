@@ -267,6 +267,8 @@ static void on_place_verb(struct station_client *client, const struct words *wor
 	int error = 0;
 	if (!strcmp(verb, "unplug"))
 		disconnect(place);
+	else if (!strcmp(verb, "reset"))
+		place->board->operations->reset(place->board, station_now());
 	else if (!strcmp(verb, "heal"))
 		place->board->operations->disarm_all(place->board);
 	else if (!strcmp(verb, "orphan") && place->station->transport.orphan)

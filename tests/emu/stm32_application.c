@@ -125,6 +125,14 @@ static bool is_memory(const struct stm32 *board, uint32_t address)
 	return false;
 }
 
+/* The processor's register for the vector table; a Cortex-M0 has none there. */
+#define VTOR 0xe000ed08u
+
+static uint32_t vtor_of(const struct stm32 *board)
+{
+	return strncmp(board->kind->mcu, "stm32f0", 7) == 0 ? 0 : board->running;
+}
+
 /* Flash is at 0, too. Of other memory only the unique id is known here. */
 static bool program_read(void *context, uint32_t address, uint8_t *ret, size_t length)
 {
@@ -138,6 +146,8 @@ static bool program_read(void *context, uint32_t address, uint8_t *ret, size_t l
 			ret[at] = *stm32_flash_at(board, alias);
 		else if (board->kind->unique_id && id < STM32_UNIQUE_ID_BYTES)
 			ret[at] = board->options.unique_id[id];
+		else if (address - VTOR < 4)
+			ret[at] = (uint8_t)(vtor_of(board) >> 8 * (address - VTOR));
 		else if (is_memory(board, address) || (board->kind->unique_id && id < 0x100))
 			ret[at] = 0;
 		else

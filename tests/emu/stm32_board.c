@@ -72,6 +72,11 @@ static void power_on(struct emulated_board *board, uint64_t now, bool button)
 	stm32_power_on(stm32_of(board), now, button);
 }
 
+static void reset(struct emulated_board *board, uint64_t now)
+{
+	stm32_reset(stm32_of(board), now, false);
+}
+
 static void power_off(struct emulated_board *board, uint64_t now)
 {
 	stm32_power_off(stm32_of(board), now);
@@ -210,6 +215,7 @@ static const struct emulated_board_operations operations = {
 	.resident = resident,
 	.power_on = power_on,
 	.power_off = power_off,
+	.reset = reset,
 	.is_off = is_off,
 	.mode = mode,
 	.flash_state = flash_state,

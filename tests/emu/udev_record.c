@@ -11,7 +11,7 @@
 #include "base/cleanup.h"
 #include "emu/udev_record.h"
 
-/* Boot loaders, as rules/59-plugflash.rules marks them. */
+/* Boards, as rules/59-plugflash.rules marks them. */
 static const struct {
 	uint16_t vendor, product;
 	const char *mode;
@@ -21,6 +21,8 @@ static const struct {
 	{ 0x0483, 0xdf11, "dfu" },
 	{ 0x1eaf, 0x0003, "dfu" },
 	{ 0x1d50, 0x6015, "dfu" },
+	{ 0x1d50, 0x6177, "katapult" },
+	{ 0x1d50, 0x614e, "klipper" },
 };
 
 struct identity {

@@ -240,3 +240,8 @@ int serial_pause(struct serial *serial, unsigned msec)
 			return 0;
 	return -ENODEV;
 }
+
+int64_t serial_now_msec(const struct serial *serial)
+{
+	return (int64_t)(serial->bench->now / NSEC_PER_MSEC);
+}

@@ -59,6 +59,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	enum verdict verdict = policy_decide(policy, &device, &facts, &rule);
 	if (errors.count == 0 && verdict == VERDICT_FLASH && !rule->image)
 		abort();
+	for (size_t i = 0; i < policy->printer_count; i++)
+		if (errors.count == 0 && (policy->printers[i].socket[0] != '/' ||
+						 strlen(policy->printers[i].socket) > 107))
+			abort();
 	for (size_t i = 0; i < policy->directory_count; i++)
 		if (policy->directories[i][0] != '/')
 			abort();

@@ -153,7 +153,9 @@ PROGRAMS = {
     # a vendor's: a version of his own, and no word of what it is
     "klipper-stm32g0b1-can-8k-vendor": dataclasses.replace(G0, version="WIDGETOGRAPHER 5.1.0", app=""),
     "klipper-stm32g0b1-usb-8k": klipper("stm32g0b1xx", 8, "usb"),
+    "klipper-stm32g0b1-usb-8k-old": klipper("stm32g0b1xx", 8, "usb", version=OLD),
     "klipper-stm32g0b1-usb-0": klipper("stm32g0b1xx", 0, "usb"),
+    "klipper-stm32g0b1-usb-0-old": klipper("stm32g0b1xx", 0, "usb", version=OLD),
     "klipper-stm32f446-bridge-32k": klipper("stm32f446xx", 32, "bridge"),
     "klipper-stm32f103-uart-28k": klipper("stm32f103xe", 28, "uart", initial_pins="!PC13"),
     "klipper-stm32h723-usb-128k": klipper("stm32h723xx", 128, "usb"),

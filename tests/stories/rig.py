@@ -272,7 +272,7 @@ class Rig:
     def end_of_job(self, place, since=0, limit=LIMIT):
         """The line that tells how a job on this place ended."""
         return self.said.wait(
-            rf"{re.escape(place)}: job \d+ (flashed|identical|refused|failed|interrupted)",
+            rf"{re.escape(place)}: job \d+ (flashed|identical|refused|failed|interrupted|entered)",
             since, limit)
 
     def ask(self, *words, check=True):

@@ -84,6 +84,56 @@ report "exposure of the mind: $(exposure plugflashd.service), at most $MIND_EXPO
 report "exposure of the hands: $(exposure plugflash-worker@.service), at most $HANDS_EXPOSURE_MAX tenths" \
 	exposure_below plugflash-worker@.service $HANDS_EXPOSURE_MAX
 
+# ---- drop-ins ------------------------------------------------------------------------------------
+
+# The examples, as somebody would copy them; the real klipper.service is not ours.
+stage_dropins() {
+	cp -r units/dropins/* "$stage/units/" &&
+		printf '[Service]\nExecStart=/bin/true\n' >"$stage/units/klipper.service"
+}
+
+# verify_dropin UNIT LINE: the unit is fine with its drop-in, and with nonsense in it, it is not.
+verify_dropin() {
+	local dropin
+	dropin=$(echo "$stage/units/$1.d"/*.conf)
+	grep -qF "$2" "$dropin" || { echo "no $2"; return 1; }
+	if systemd-analyze verify --man=no --recursive-errors=no "$stage/units/$1" 2>&1 | grep -F "$dropin"; then
+		return 1
+	fi
+	sed "s,^${2%%=*}=,Nonsense=," "$dropin" >"$dropin.good" && mv "$dropin.good" "$dropin" || return 1
+	systemd-analyze verify --man=no --recursive-errors=no "$stage/units/$1" 2>&1 | grep -qF "$dropin" ||
+		{ echo "$dropin is not read"; return 1; }
+}
+
+# They open a door to one directory, and take no wall down.
+check_dropin_restraint() {
+	! grep -h '^[A-Za-z]' units/dropins/*/*.conf | grep -vE '^(SupplementaryGroups|BindReadOnlyPaths|UMask|DeviceAllow)='
+}
+
+# What is bound is a directory, and lies where the manual and the policies look for it.
+check_dropin_paths() {
+	local bound
+	bound=$(sed -n 's/^BindReadOnlyPaths=-.*:\(.*\)/\1/p' units/dropins/plugflashd.service.d/klippy.conf)
+	[[ $bound == /run/klippy/* ]] && mentions units/man/plugflash-policy.5 "\"$bound/klippy.sock\"" &&
+		mentions units/man/plugflashd.8 "$bound" &&
+		mentions units/man/plugflashd.8 "$(name NAME_DROPINS_DIRECTORY)"
+}
+
+# What is installed there is taken away with the directory of policies.
+check_dropin_install() {
+	local plan
+	plan=$(make -n -f Makefile install DESTDIR=/stage) || return 1
+	grep -qF "/stage/usr/share/plugflash/dropins/" <<<"$plan"
+}
+
+report "drop-ins are staged" stage_dropins
+report "exposure of the mind that sees Klipper: $(exposure plugflashd.service), at most $MIND_EXPOSURE_MAX tenths" \
+	exposure_below plugflashd.service $MIND_EXPOSURE_MAX
+report "the mind's drop-in is well-formed" verify_dropin plugflashd.service "BindReadOnlyPaths=-"
+report "Klipper's drop-in is well-formed" verify_dropin klipper.service "UMask=0007"
+report "drop-ins change nothing else" check_dropin_restraint
+report "drop-ins are installed" check_dropin_install
+
 # ---- users, paths, catalog, bus ------------------------------------------------------------------
 
 check_sysusers() {
@@ -170,7 +220,7 @@ check_rules_ids() {
 		grep -q "idVendor}==\"$vid\", ATTR{idProduct}==\"$pid\".*ID_PLUGFLASH}=\"$mode\"" <<<"$rules" ||
 			{ echo "no mark $mode for $vid:$pid"; return 1; }
 	done < <(sed -n 's/.*{ 0x\([0-9a-f]*\), 0x\([0-9a-f]*\), \(MODE_[A-Z0-9_]*\) }.*/\1 \2 \3/p' \
-		agent/model/board.c | sed 's/MODE_DFU/dfu/; s/MODE_RP\(20..\|23..\)_BOOT/rp\1-boot/')
+		agent/model/board.c | sed 's/MODE_//' | tr A-Z_ a-z-)
 	! grep '"0483"' <<<"$rules" | grep -v ':fe0102:'
 }
 
@@ -205,7 +255,7 @@ check_user_names() {
 		says units/plugflash.sysusers "g $usb - -" &&
 		says units/plugflashd.service "User=$user" && says units/plugflashd.service "Group=$group" &&
 		says units/plugflash-worker.socket "SocketUser=$user" &&
-		says units/plugflash-worker@.service "SupplementaryGroups=$usb" &&
+		says units/plugflash-worker@.service "SupplementaryGroups=$usb dialout" &&
 		mentions $RULES "GROUP:=\"$usb\"" &&
 		mentions units/org.plugflash1.conf "<policy user=\"$user\">" &&
 		mentions units/org.plugflash1.conf "<policy group=\"$group\">"
@@ -274,6 +324,7 @@ check_catalog_headers() {
 
 report "names of users are those of names.h" check_user_names
 report "names of paths are those of names.h" check_path_names
+report "paths of drop-ins are those of the manual" check_dropin_paths
 report "names on the bus are those of names.h" check_bus_names
 report "the bus policy names the methods that people may call" check_bus_methods
 report "each message id has its catalog entry" check_message_names

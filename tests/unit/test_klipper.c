@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <zlib.h>
 
 #include "model/klipper.h"
 
@@ -330,6 +331,57 @@ static void what_nests_deep_is_refused_before_it_is_parsed(void **state)
 	assert_int_equal(parse_nested(']', 100000), -EBADMSG);
 }
 
+static int number_of(const char *json, const char *kind, const char *format, int32_t *ret)
+{
+	return klipper_message_id(json, strlen(json), kind, format, ret);
+}
+
+static void messages_have_numbers(void **state)
+{
+	(void)state;
+	_cleanup_(freep) char *json = make_json("v0.13.0", ALWAYS);
+	int32_t id = 77;
+	assert_int_equal(number_of(json, "commands", "reset", &id), 0);
+	assert_int_equal(id, -16);
+	assert_int_equal(
+		number_of(json, "responses", "identify_response offset=%u data=%.*s", &id), 0);
+	assert_int_equal(id, 0);
+	assert_int_equal(number_of(json, "responses", "reset", &id), -ENOENT);
+	assert_int_equal(number_of(json, "commands", "rese", &id), -ENOENT);
+	assert_int_equal(number_of(json, "version", "reset", &id), -ENOENT);
+	assert_int_equal(number_of("{\"commands\":7}", "commands", "reset", &id), -ENOENT);
+	static const char *const wrong[] = { "\"1\"", "1.5", "null", "3000000000", "-3e9", "[1]" };
+	for (size_t i = 0; i < ELEMENTSOF(wrong); i++) {
+		_cleanup_(freep) char *text =
+			text_format("{\"commands\":{\"reset\":%s}}", wrong[i]);
+		assert_non_null(text);
+		assert_int_equal(number_of(text, "commands", "reset", &id), -EBADMSG);
+	}
+	assert_int_equal(number_of("[", "commands", "reset", &id), -EBADMSG);
+	assert_int_equal(id, 0);
+}
+
+static void a_stream_is_unpacked_as_it_was(void **state)
+{
+	(void)state;
+	_cleanup_(freep) char *json = make_json("v0.13.0", ALWAYS);
+	_cleanup_(freep) char *back = NULL;
+	uint8_t packed[4096];
+	size_t back_length;
+	uLongf length = sizeof(packed);
+	assert_int_equal(compress2(packed, &length, (const uint8_t *)json, strlen(json), 9), Z_OK);
+	assert_int_equal(klipper_unpack(packed, length, &back, &back_length), 0);
+	assert_int_equal(back_length, strlen(json));
+	assert_string_equal(back, json);
+	/* Cut short at any byte, with one too many, with one that is another. */
+	for (size_t cut = 0; cut < length; cut++)
+		assert_int_equal(klipper_unpack(packed, cut, &back, &back_length), -EBADMSG);
+	packed[length] = 0;
+	assert_int_equal(klipper_unpack(packed, length + 1, &back, &back_length), -EBADMSG);
+	packed[length - 1] ^= 1;
+	assert_int_equal(klipper_unpack(packed, length, &back, &back_length), -EBADMSG);
+}
+
 static void transports_have_names(void **state)
 {
 	(void)state;
@@ -352,6 +404,8 @@ int main(void)
 		cmocka_unit_test(what_is_no_dictionary_is_refused),
 		cmocka_unit_test(pins_are_kept_for_a_handful_of_things),
 		cmocka_unit_test(what_nests_deep_is_refused_before_it_is_parsed),
+		cmocka_unit_test(messages_have_numbers),
+		cmocka_unit_test(a_stream_is_unpacked_as_it_was),
 		cmocka_unit_test(transports_have_names),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

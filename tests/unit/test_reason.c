@@ -25,6 +25,8 @@ static void names_that_scripts_rely_on_stay(void **unused)
 	assert_string_equal(reason_name(REASON_NO_RULE), "no-rule");
 	assert_string_equal(reason_name(REASON_WRONG_CHIP), "wrong-chip");
 	assert_string_equal(reason_name(REASON_VERIFY_FAILED), "verify-failed");
+	assert_string_equal(reason_name(REASON_PRINTING), "printing");
+	assert_string_equal(reason_name(REASON_PRINT_UNKNOWN), "print-unknown");
 	assert_string_equal(reason_name(REASON_INTERNAL), "internal");
 }
 

@@ -141,6 +141,72 @@ static void names_must_be_unique_and_exist(void **state)
 		":2:", "no file declares");
 }
 
+static void complaints_about_printers_name_the_fix(void **state)
+{
+	const struct shelf *shelf = *state;
+	refused(shelf, "printers = (\n{ name = \"v\"; socket = \"comms/klippy.sock\"; });",
+		":2:", "\"comms/klippy.sock\" is no absolute path; write the one that");
+	refused(shelf, "printers = (\n{ name = \"v\"; socket = \"/run/../klippy.sock\"; });",
+		":2:", "no absolute path");
+	refused(shelf, "printers = (\n{ socket = \"/run/k\"; });", ":2:", "has no name");
+	refused(shelf, "printers = (\n{ name = \"v\"; });", ":2:", "has no socket");
+	refused(shelf, "printers = ({ name = \"v\"; socket = 7; });",
+		":1:", "wants a text in quotes");
+	refused(shelf, "printers = { };", ":1:", "wants a list in round brackets");
+	refused(shelf, "printers = (\n{ name = \"v\"; socket = \"/k\"; port = 7125; });",
+		":2:", "\"port\" is not known; here stand: name, socket");
+	refused(shelf,
+		"printers = ({ name = \"v\"; socket = \"/a\"; },\n{ name = \"v\"; socket = \"/b\"; });",
+		":2:", "printer \"v\" exists already (");
+	refused(shelf,
+		"boards = (\n{ name = \"b\"; serial = \"504450610847861C\"; printer = \"x\"; });",
+		":2:", "belongs to printer \"x\", which no file declares; add it to printers");
+}
+
+/* A policy with one printer whose socket has so long a path. */
+static char *printer_with_path_of(size_t length)
+{
+	char path[256] = "/";
+	memset(path + 1, 'k', length - 1);
+	return text_format("printers = (\n{ name = \"v\"; socket = \"%s\"; });", path);
+}
+
+static void a_socket_has_room_in_an_address(void **state)
+{
+	const struct shelf *shelf = *state;
+	_cleanup_(policy_freep) struct policy *policy = NULL;
+	_cleanup_(reasons_done) struct reasons errors = { 0 }, warnings = { 0 };
+	_cleanup_(freep) char *fits = printer_with_path_of(107);
+	_cleanup_(freep) char *too_long = printer_with_path_of(108);
+	put(shelf->admin, "a.conf", fits);
+	assert_int_equal(load(shelf, &policy, &errors, &warnings), 0);
+	assert_int_equal(strlen(policy->printers[0].socket), 107);
+	refused(shelf, too_long,
+		":2:", "108 bytes long, and no socket can have a path of more than 107");
+}
+
+static void boards_are_parts_of_printers(void **state)
+{
+	const struct shelf *shelf = *state;
+	_cleanup_(policy_freep) struct policy *policy = NULL;
+	_cleanup_(reasons_done) struct reasons errors = { 0 }, warnings = { 0 };
+	put(shelf->admin, "boards.conf",
+		"boards = ({ name = \"eddy\"; serial = \"504450610847861C\"; printer = \"voron\"; },\n"
+		"{ name = \"loose\"; serial = \"504450610847861D\"; });");
+	put(shelf->admin, "printers.conf",
+		"printers = ({ name = \"ender\"; socket = \"/run/klippy/ender/klippy.sock\"; },\n"
+		"{ name = \"voron\"; socket = \"/run/klippy/voron/klippy.sock\"; });");
+	assert_int_equal(load(shelf, &policy, &errors, &warnings), 0);
+	const struct policy_printer *printer = policy_printer_of(policy, "eddy");
+	assert_string_equal(printer->name, "voron");
+	assert_string_equal(printer->socket, "/run/klippy/voron/klippy.sock");
+	assert_int_equal(printer->origin.line, 2);
+	assert_null(policy_printer_of(policy, "loose"));
+	assert_null(policy_printer_of(policy, "nobody"));
+	assert_null(policy_printer_of(policy, NULL));
+	assert_null(policy_printer(policy, NULL));
+}
+
 static void a_file_that_others_can_write_is_refused(void **state)
 {
 	const struct shelf *shelf = *state;
@@ -314,6 +380,9 @@ int main(void)
 		STORY(a_rule_and_its_board_have_one_chip),
 		STORY(a_shared_serial_is_refused),
 		STORY(names_must_be_unique_and_exist),
+		STORY(complaints_about_printers_name_the_fix),
+		STORY(a_socket_has_room_in_an_address),
+		STORY(boards_are_parts_of_printers),
 		STORY(a_file_that_others_can_write_is_refused),
 		STORY(a_file_of_somebody_else_is_refused),
 		STORY(all_or_nothing),

@@ -21,7 +21,10 @@ def nodes():
     for directory, _, files in os.walk("/dev"):
         for file in files:
             path = os.path.join(directory, file)
-            mode = os.stat(path, follow_symlinks=False).st_mode
+            try:
+                mode = os.stat(path, follow_symlinks=False).st_mode
+            except FileNotFoundError:
+                continue  # a board has just left
             if stat.S_ISCHR(mode) or stat.S_ISBLK(mode):
                 yield path
 

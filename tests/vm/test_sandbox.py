@@ -46,13 +46,14 @@ class Sandbox(Story):
         self.assertNotEqual(found["write the firmware"], "ok")
         self.assert_sees_no_home(found)
 
-    def test_the_hands_have_usb_and_nothing_else(self):
+    def test_the_hands_have_usb_with_its_serial_ports_and_nothing_else(self):
         self.rig.drop_in("plugflash-worker@.service", DROP_IN)
         self.given_a_service_that_flashes()
         self.plug(1)
         found = self.findings()
         self.assertNotEqual(found["usb nodes"], [])
-        self.assertTrue(all(path.startswith("/dev/bus/usb/") for path in found["devices opened"]),
+        self.assertTrue(all(path.startswith(("/dev/bus/usb/", "/dev/ttyACM"))
+                            for path in found["devices opened"]),
                         found["devices opened"])
         for deed in ("write the state directory", "read the state directory", "read the policies",
                      "write the firmware", "call the bus", "ask for a worker", "open a socket",

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: MIT
+"""Boards in Katapult on a serial port of their own: looked at, kept, written, started."""
+from dfu_boards import DfuStory, built, newer, over
+from rig import place_of
+
+G0_USB = "klipper-stm32g0b1-usb-8k"
+G0_OLD = "klipper-stm32g0b1-usb-8k-old"
+G0_OLD_0 = "klipper-stm32g0b1-usb-0-old"
+G0_CAN = "klipper-stm32g0b1-can-8k"
+G0_KATAPULT = "katapult-stm32g0b1-can"
+SERIAL = "37002C000551323532363237"
+WHOLE = 'expect = "1d50:614e";'
+
+
+def rule(image, more="", match='mode = "katapult";'):
+    return f'{{ name = "toolboard"; match = {{ {match} }}; flash = {{ image = "{image}.bin"; {more} }}; }}'
+
+
+class KatapultStory(DfuStory):
+    def plug_toolboard(self, application=None, place=1, **options):
+        """It starts its application, if it has one, and stays in Katapult if not."""
+        pieces = [(0, built(G0_KATAPULT))] + ([(0x2000, application)] if application else [])
+        return self.plug_board(place, flash=over(*pieces),
+                               **{"chip": "g0b1", "uid": SERIAL, "button": 0, **options})
+
+    def press_reset_twice(self, place=1):
+        """As quickly as a person does it, and no quicker: less than 10 ms are one press."""
+        self.bench.ask("await", place, "mode=application", limit=10000)
+        self.bench.ask("reset", place)
+        with self.assertRaises(RuntimeError):
+            self.bench.ask("await", place, "mode=application", limit=50)
+        self.bench.ask("reset", place)
+        self.bench.ask("await", place, "mode=katapult", limit=10000)
+
+    def backups(self):
+        return sorted((self.rig.state / "backups").glob("*.bin"))
+
+
+class Writing(KatapultStory):
+    def test_a_blank_board_is_flashed_and_comes_back_as_klipper(self):
+        image = self.given_firmware(G0_USB)
+        self.given_a_policy(rule(G0_USB, WHOLE))
+        self.plug_toolboard()
+        self.assertIn("came up", self.assert_ends("flashed"))
+        self.assert_holds(image, 0x2000)
+        self.assert_holds(built(G0_KATAPULT))
+        job = self.job()
+        self.assertEqual((job["mode"], job["chip"], job["verify"], job["application"]),
+                         ("katapult", "stm32g0b1", "readback", "1d50:614e"))
+        self.assertEqual(self.backups(), [])
+
+    def test_what_was_on_it_is_kept_before_it_is_overwritten(self):
+        self.given_firmware(G0_USB, newer(built(G0_USB)))
+        self.given_a_policy(rule(G0_USB, WHOLE))
+        self.plug_toolboard(built(G0_USB))
+        self.press_reset_twice()
+        self.assert_ends("flashed")
+        kept, = self.backups()
+        self.assertEqual(kept.read_bytes().rstrip(b"\xff"), built(G0_USB).rstrip(b"\xff"))
+        self.assertRegex(kept.name, rf"^{SERIAL}_\d{{8}}T\d{{6}}Z_0x08002000_[0-9a-f]{{8}}\.bin$")
+        self.rig.said.wait("keeps what the board held before")
+
+    def test_the_same_image_is_not_written_again(self):
+        self.given_firmware(G0_USB)
+        self.given_a_policy(rule(G0_USB, WHOLE))
+        before = self.plug_toolboard(built(G0_USB))
+        self.press_reset_twice()
+        self.assertIn("came up", self.assert_ends("identical"))
+        self.assert_untouched(before)
+
+    def test_an_image_for_another_offset_is_refused_and_the_board_stays(self):
+        self.given_firmware("klipper-stm32g0b1-usb-0")
+        self.given_a_policy(rule("klipper-stm32g0b1-usb-0"))
+        before = self.plug_toolboard()
+        self.assertIn("0x08002000", self.assert_ends("refused"))
+        self.assertEqual(self.job()["reason"], "overlaps-bootloader")
+        self.assert_untouched(before)
+
+
+def enter(image, more="", match='vid_pid = "1d50:614e";'):
+    """Whatever boot loader comes up gets the image, too."""
+    return ", ".join((
+        f'{{ name = "running"; match = {{ {match} }};'
+        f'  flash = {{ image = "{image}.bin"; enter_bootloader = true; {more} }}; }}',
+        rule(image, WHOLE)))
+
+
+class Entering(KatapultStory):
+    """A board that runs Klipper is flashed without a button."""
+
+    def ends(self, count, place=1):
+        """So many jobs, one after the other on this place."""
+        lines, since = [], 0
+        for _ in range(count):
+            lines.append(self.rig.end_of_job(place_of(place), since))
+            since = self.rig.said.lines.index(lines[-1], since) + 1
+        return lines
+
+    def test_an_old_klipper_makes_way_and_comes_back_new(self):
+        image = self.given_firmware(G0_USB)
+        self.given_a_policy(enter(G0_USB))
+        self.plug_toolboard(built(G0_OLD))
+        entered, flashed, running = self.ends(3)
+        self.assertIn("job 1 entered", entered)
+        self.assertIn("job 2 flashed", flashed)
+        self.assertIn("job 3 identical", running)
+        self.assertIn("it runs v0.13", running)
+        self.assert_holds(image, 0x2000)
+        self.assertEqual([job["verify"] for job in self.rig.jobs(place_of(1))],
+                         ["none", "readback", "running"])
+        self.assertEqual(len(self.backups()), 1)
+
+    def test_what_runs_already_is_left_alone(self):
+        self.given_firmware(G0_USB)
+        self.given_a_policy(enter(G0_USB))
+        before = self.plug_toolboard(built(G0_USB))
+        self.assertIn("it runs v0.13", self.assert_ends("identical"))
+        self.assertEqual(self.state()["touches"], 0)
+        self.assert_untouched(before)
+
+    def test_a_rule_that_does_not_say_so_does_not_mean_it(self):
+        self.given_firmware(G0_USB)
+        self.given_a_policy(rule(G0_USB, match=""))
+        before = self.plug_toolboard(built(G0_OLD))
+        self.bench.ask("await", 1, "mode=application", limit=10000)
+        self.bench.ask("await", 1, "present", limit=10000)
+        self.assertIn("enter_bootloader", self.rig.say("explain", place_of(1))[0])
+        self.assertEqual(self.state()["touches"], 0)
+        self.assert_untouched(before)
+
+    def test_one_that_would_come_up_in_dfu_is_refused(self):
+        self.given_firmware("klipper-stm32g0b1-usb-0")
+        self.given_a_policy(enter("klipper-stm32g0b1-usb-0"))
+        before = self.plug_board(flash=built(G0_OLD_0), chip="g0b1", uid=SERIAL, button=0)
+        self.assertIn("heater", self.assert_ends("refused"))
+        self.assertEqual(self.job()["reason"], "loader-unsafe")
+        self.assertEqual(self.state()["touches"], 0)
+        self.assert_untouched(before)
