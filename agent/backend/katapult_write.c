@@ -264,7 +264,7 @@ static bool has_changed_nothing(struct writing *writing)
 	uint8_t there[KATAPULT_BLOCK_MAX];
 	struct backend_session *session = writing->session;
 	uint32_t block = session->device.block_bytes;
-	return writing->tally.bytes_written == 0 &&
+	return writing->tally.bytes_written == 0 && session->known_bytes >= block &&
 	       katapult_read(&session->wire, session->device.application_start, there, block, block,
 		       NULL, NULL) == 0 &&
 	       memcmp(there, session->bytes, block) == 0;
