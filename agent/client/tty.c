@@ -27,26 +27,30 @@ void tty_done(struct tty *tty)
 
 /* ---- what it is -------------------------------------------------------------------------- */
 
-/* "/sys/devices/…/1-1.3/1-1.3:1.0" is an interface; the device is the directory above. */
+/* "/sys/devices/…/1-1.3/1-1.3:1.0/tty/ttyACM0" is the port of an interface; the device is the
+ * directory above that. An adapter has a directory of its own in between. */
 static int find_usb(struct tty *tty)
 {
-	char interface[PATH_MAX];
-	_cleanup_(freep) char *link =
-		text_format("/sys/dev/char/%u:%u/device", major(tty->number), minor(tty->number));
-	if (!link)
+	char path[PATH_MAX];
+	struct stat status;
+	const char *name = strrchr(tty->node, '/') + 1;
+	_cleanup_(freep) char *class = text_format("/sys/class/tty/%s", name);
+	_cleanup_(freep) char *end = text_format("/tty/%s", name);
+	if (!class || !end)
 		return -ENOMEM;
-	if (!realpath(link, interface))
+	char *port = realpath(class, path) ? strstr(path, end) : NULL;
+	if (!port)
 		return 0;
-	_cleanup_(freep) char *number = text_format("%s/bInterfaceNumber", interface);
+	*port = '\0';
+	_cleanup_(freep) char *number = text_format("%s/bInterfaceNumber", path);
 	if (!number)
 		return -ENOMEM;
-	struct stat status;
 	if (access(number, F_OK) < 0)
 		return 0;
-	*strrchr(interface, '/') = '\0';
-	if (stat(interface, &status) < 0)
+	*strrchr(path, '/') = '\0';
+	if (stat(path, &status) < 0)
 		return -errno;
-	tty->usb_syspath = strdup(interface);
+	tty->usb_syspath = strdup(path);
 	tty->usb_arrival = status.st_ino;
 	return tty->usb_syspath ? 0 : -ENOMEM;
 }
@@ -55,9 +59,12 @@ int tty_find(const char *path, struct tty *ret)
 {
 	_cleanup_(tty_done) struct tty tty = { 0 };
 	struct stat status;
-	tty.node = realpath(path, NULL);
-	if (!tty.node)
+	char node[PATH_MAX];
+	if (!realpath(path, node))
 		return -errno;
+	tty.node = strdup(node);
+	if (!tty.node)
+		return -ENOMEM;
 	if (stat(tty.node, &status) < 0)
 		return -errno;
 	if (!S_ISCHR(status.st_mode))

@@ -54,7 +54,10 @@ static int take_end(struct flash *flash, const cJSON *job)
 		fflush(output->stream);
 	}
 	flash->job = 0;
-	flash->is_over = !text_equal(json_text(job, "outcome"), "entered");
+	/* The next job goes on with the same board. */
+	bool goes_on = text_equal(json_text(job, "outcome"), "entered") ||
+		       text_equal(json_text(job, "reason"), "runs-application");
+	flash->is_over = !goes_on;
 	return r;
 }
 

@@ -47,16 +47,6 @@ void conduct_enter_phase(struct job *job, enum job_phase phase)
 
 /* ---- the end ---------------------------------------------------------------------------- */
 
-/* A line shows which language its board speaks only when it is spoken to: Katapult's first, because
- * Klipper's would leave a Katapult deaf. */
-static struct device *same_line_in_klipper(const struct job *job)
-{
-	bool is_found = device_is_line(job->device) && job->device->mode == MODE_KATAPULT &&
-			job->reason == REASON_RUNS_APPLICATION && !job->conduct->draining;
-	return is_found ? device_new_line(job->device->syspath, job->device->baud, MODE_KLIPPER)
-			: NULL;
-}
-
 /* What came to the place meanwhile gets its own judgement, unless it is what this job has just
  * restarted: a board that falls back into its boot mode would otherwise be flashed for ever. */
 static void hand_over(struct conduct *conduct, struct device *successor, bool is_own_echo)
@@ -111,8 +101,6 @@ void conduct_finish(
 	story_job_ended(job);
 	conduct_changed(job);
 	struct device *successor = TAKE_PTR(job->successor);
-	if (!successor)
-		successor = same_line_in_klipper(job);
 	queue_retire(conduct->queue, job);
 	if (!successor && deserves_another_try(job))
 		consider(conduct, job->device);

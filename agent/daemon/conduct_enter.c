@@ -94,3 +94,27 @@ void conduct_finish_running(struct job *job, const struct judgement *judgement)
 	job->is_running = true;
 	conduct_stop(job, OUTCOME_IDENTICAL, REASON_NONE, sentence ? sentence : "it runs it");
 }
+
+/*
+ * A line shows which language its board speaks only when it is spoken to: Katapult's first, because
+ * Klipper's would leave a Katapult deaf. So this job was in the wrong one, and another goes on, if
+ * the policy lets it.
+ */
+void conduct_change_language(struct job *job, const char *sentence)
+{
+	_cleanup_(judgement_done) struct judgement judgement = { 0 };
+	_cleanup_(device_freep) struct device *running =
+		device_new_line(job->device->syspath, job->device->baud, MODE_KLIPPER);
+	int r = running ? conduct_judge(job->conduct, running, NULL, &judgement) : -ENOMEM;
+	if (r < 0) {
+		conduct_finish(job, OUTCOME_FAILED, REASON_INTERNAL, "out of memory");
+	} else if (judgement.verdict == VERDICT_PROBE) {
+		job->successor = TAKE_PTR(running);
+		conduct_finish(job, OUTCOME_REFUSED, REASON_RUNS_APPLICATION, sentence);
+	} else {
+		conduct_finish(job, OUTCOME_REFUSED, REASON_NO_RULE,
+			"the board runs Klipper and is not in Katapult, and no rule would have it "
+			"enter its boot loader; say enter_bootloader = true in the rule, or press "
+			"reset twice");
+	}
+}

@@ -60,6 +60,9 @@ void conduct_await_loader(struct job *job);
 void conduct_judge_loader(struct job *job);
 void conduct_lose_loader(struct job *job);
 
+/* Ends a job on a line whose board runs Klipper; another asks it in Klipper's language. */
+void conduct_change_language(struct job *job, const char *sentence);
+
 /* Ends a job on a board that runs what it should. */
 void conduct_finish_running(struct job *job, const struct judgement *judgement);
 

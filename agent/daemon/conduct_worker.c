@@ -303,6 +303,8 @@ static void on_outcome(struct job *job, const struct wire_outcome *outcome)
 	conduct_enter_phase(job, job->phase);
 	if (job->state == JOB_STOPPING)
 		conduct_finish_stopped(job);
+	else if (device_is_line(job->device) && outcome->reason == REASON_RUNS_APPLICATION)
+		conduct_change_language(job, outcome->sentence);
 	else if (is_failure(outcome->outcome))
 		conduct_finish(job, outcome->outcome, outcome->reason, outcome->sentence);
 	else if (job->state == JOB_ENTERING && outcome->outcome == OUTCOME_ENTERED)

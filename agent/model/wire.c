@@ -8,7 +8,7 @@
 #include "base/text.h"
 #include "model/wire.h"
 
-#define WIRE_VERSION 5
+#define WIRE_VERSION 6
 
 /* ---- encode ------------------------------------------------------------------------------ */
 
@@ -84,6 +84,7 @@ static void put_evidence(struct buffer *buffer, const struct board_facts *facts)
 	buffer_put_u8(buffer, facts->has_application_start);
 	buffer_put_u32(buffer, facts->application_start);
 	put_regions(buffer, facts);
+	buffer_put_u8(buffer, (uint8_t)facts->reach);
 	put_running(buffer, &facts->running);
 	buffer_put_u8(buffer, facts->is_read_protected);
 }
@@ -260,7 +261,10 @@ static bool take_evidence(struct cursor *cursor, struct board_facts *facts)
 	facts->bootloader_end = cursor_u32(cursor);
 	facts->has_application_start = take_bool(cursor);
 	facts->application_start = cursor_u32(cursor);
-	if (!take_regions(cursor, facts) || !take_running(cursor, &facts->running))
+	if (!take_regions(cursor, facts))
+		return false;
+	facts->reach = take_enum(cursor, _TRANSPORT_MAX);
+	if (!take_running(cursor, &facts->running))
 		return false;
 	facts->is_read_protected = take_bool(cursor);
 	return board_id_is_valid(facts->unique_id) && facts->possible_chips >> _CHIP_MAX == 0;

@@ -198,6 +198,11 @@ static void set_failure(
 	enum reason_code reason = failure->code;
 	if (reason == REASON_NONE)
 		reason = error == -ENODEV ? REASON_BOARD_LEFT : REASON_INTERNAL;
+	/* The mind asks it in its own language next, if it may. */
+	if (reason == REASON_RUNS_APPLICATION) {
+		set_outcome(outcome, OUTCOME_REFUSED, reason, "%s", failure->sentence);
+		return;
+	}
 	enum job_outcome how = reason == REASON_BOARD_LEFT || reason == REASON_BOARD_CHANGED ||
 					       reason == REASON_CANCELLED
 				       ? OUTCOME_INTERRUPTED

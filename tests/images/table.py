@@ -157,6 +157,8 @@ PROGRAMS = {
     "klipper-stm32g0b1-usb-0": klipper("stm32g0b1xx", 0, "usb"),
     "klipper-stm32g0b1-usb-0-old": klipper("stm32g0b1xx", 0, "usb", version=OLD),
     "klipper-stm32f446-bridge-32k": klipper("stm32f446xx", 32, "bridge"),
+    "klipper-stm32f446-uart-32k": klipper("stm32f446xx", 32, "uart"),
+    "klipper-stm32f446-uart-32k-old": klipper("stm32f446xx", 32, "uart", version=OLD),
     "klipper-stm32f103-uart-28k": klipper("stm32f103xe", 28, "uart", initial_pins="!PC13"),
     "klipper-stm32h723-usb-128k": klipper("stm32h723xx", 128, "usb"),
     "klipper-stm32f072-can-8k": klipper("stm32f072xb", 8, "can"),

@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: MIT
 """Boards in Katapult on a serial port of their own: looked at, kept, written, started."""
+import os
+import subprocess
+import zlib
+
 from dfu_boards import DfuStory, built, newer, over
-from rig import place_of
+from rig import BUILD, EMULATED, LIMIT, place_of
 
 G0_USB = "klipper-stm32g0b1-usb-8k"
 G0_OLD = "klipper-stm32g0b1-usb-8k-old"
@@ -9,11 +13,25 @@ G0_OLD_0 = "klipper-stm32g0b1-usb-0-old"
 G0_CAN = "klipper-stm32g0b1-can-8k"
 G0_KATAPULT = "katapult-stm32g0b1-can"
 SERIAL = "37002C000551323532363237"
+TESTBED = os.environ.get("UMOCKDEV_DIR", "")
 WHOLE = 'expect = "1d50:614e";'
 
 
 def rule(image, more="", match='mode = "katapult";'):
     return f'{{ name = "toolboard"; match = {{ {match} }}; flash = {{ image = "{image}.bin"; {more} }}; }}'
+
+
+def packed_dictionary(image):
+    """As it lies in a firmware."""
+    at = image.index(b"\x78\xda")
+    while True:
+        try:
+            stream = zlib.decompressobj()
+            if stream.decompress(image[at:]).startswith(b"{") and stream.eof:
+                return image[at:len(image) - len(stream.unused_data)]
+        except zlib.error:
+            pass
+        at = image.index(b"\x78\xda", at + 1)
 
 
 class KatapultStory(DfuStory):
@@ -136,3 +154,82 @@ class Entering(KatapultStory):
         self.assertEqual(self.job()["reason"], "loader-unsafe")
         self.assertEqual(self.state()["touches"], 0)
         self.assert_untouched(before)
+
+
+LINE = "ttyAMA0"
+F446 = "klipper-stm32f446-uart-32k"
+F446_OLD = "klipper-stm32f446-uart-32k-old"
+F446_KATAPULT = "katapult-stm32f446-usb"  # which wire it talks on is the board's matter
+
+
+class OnALine(KatapultStory):
+    """A board on a UART is there whether it is on or not: a person asks for it by its name."""
+
+    def given_a_line(self, more=""):
+        self.given_a_policy(
+            f'{{ name = "mainboard"; match = {{ board = "mainboard"; }};'
+            f'  flash = {{ image = "{F446}.bin"; {more} }}; }}',
+            f'{{ name = "mainboard"; chip = "stm32f446"; tty = "/dev/{LINE}"; baud = 250000; }}')
+
+    def plug_line(self, application=None):
+        pieces = [(0, built(F446_KATAPULT))] + ([(0x8000, application)] if application else [])
+        return self.plug_board(LINE, flash=over(*pieces), chip="f446", button=0, baud=250000)
+
+    def test_a_board_in_katapult_is_flashed_and_starts(self):
+        image = self.given_firmware(F446)
+        self.given_a_line()
+        self.plug_line()
+        said, status = self.rig.say("flash", "mainboard")
+        self.assertEqual(status, 0, said)
+        self.assertIn("flashed", said)
+        self.assert_holds(image, 0x8000, LINE)
+        self.bench.ask("await", LINE, "mode=application", limit=10000)
+
+    def test_one_that_runs_klipper_is_asked_for_its_boot_loader(self):
+        image = self.given_firmware(F446)
+        self.given_a_line("enter_bootloader = true;")
+        self.plug_line(built(F446_OLD))
+        self.bench.ask("await", LINE, "mode=application", limit=10000)
+        said, status = self.rig.say("flash", "mainboard")
+        self.assertEqual(status, 0, said)
+        self.assertIn("entered", said)
+        self.assert_holds(image, 0x8000, LINE)
+        state = self.state(LINE)
+        self.assertEqual((state["magics"], state["wedges"]), (1, 0))
+
+    def test_nobody_at_the_end_of_the_line_is_said(self):
+        self.given_firmware(F446)
+        self.given_a_line()
+        self.plug_line(built(F446_OLD))
+        self.bench.ask("unplug", LINE)
+        said, status = self.rig.say("flash", "mainboard")
+        self.assertEqual(status, 1, said)
+        self.assertIn("nobody answers", said)
+
+
+class Identifying(KatapultStory):
+    """What runs is told without the service, and without disturbing anybody."""
+
+    def identify(self, node, *words):
+        done = subprocess.run([BUILD / "plugflash", "identify", node, *words], timeout=LIMIT,
+                              env=EMULATED, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        return done.stdout.decode(), done.returncode
+
+    def node(self, place=1):
+        device = self.bench.ask("await", place, "present", limit=10000)["syspath"]
+        name, = os.listdir(f"{TESTBED}{device}/{os.path.basename(device)}:1.0/tty")
+        return f"/dev/{name}"
+
+    def dictionary_of(self, image):
+        return zlib.decompress(packed_dictionary(image))
+
+    def test_a_klipper_on_a_port_of_its_own(self):
+        self.plug_toolboard(built(G0_USB))
+        self.bench.ask("await", 1, "mode=application", limit=10000)
+        path = self.rig.root / "klipper.dict"
+        said, status = self.identify(self.node(), "--dictionary", path)
+        self.assertEqual(status, 0, said)
+        self.assertIn("v0.13", said)
+        self.assertIn("katapult", said)
+        self.assertEqual(path.read_bytes(), self.dictionary_of(built(G0_USB)))
+        self.assertEqual(self.state()["touches"], 0)
