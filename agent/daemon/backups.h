@@ -13,7 +13,7 @@
 #define BACKUPS_IN_ALL     200
 
 struct backup {
-	const char *board; /* the id of its chip, or its place */
+	const char *board; /* the id of its chip, its serial, or its place */
 	uint64_t time_usec; /* CLOCK_REALTIME */
 	uint32_t address; /* of the first byte */
 	const uint8_t *bytes;
