@@ -90,6 +90,15 @@ static void refuse(struct job *job, const struct judgement *judgement)
 	conduct_stop(job, OUTCOME_REFUSED, code, sentence ? sentence : "out of memory");
 }
 
+/* By what its backups are told from those of others. */
+static const char *backup_board(const struct job *job)
+{
+	const char *serial = job->device->serial;
+	if (*job->facts.unique_id)
+		return job->facts.unique_id;
+	return *serial && !policy_serial_is_shared(serial) ? serial : job->device->place;
+}
+
 /* What the board holds, durably, before it is overwritten. 0, or why nothing may be written. */
 static int keep_firmware(struct job *job)
 {
@@ -97,7 +106,7 @@ static int keep_firmware(struct job *job)
 		return 0;
 	_cleanup_(freep) char *path = NULL;
 	const struct backup backup = {
-		.board = *job->facts.unique_id ? job->facts.unique_id : job->device->place,
+		.board = backup_board(job),
 		.time_usec = job->started_realtime_usec,
 		.address = job->firmware.address,
 		.bytes = job->firmware.bytes,

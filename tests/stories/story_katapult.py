@@ -82,7 +82,7 @@ class Writing(KatapultStory):
         self.assert_ends("flashed")
         kept, = self.backups()
         self.assertEqual(kept.read_bytes().rstrip(b"\xff"), built(G0_USB).rstrip(b"\xff"))
-        self.assertRegex(kept.name, rf"^{SERIAL}_\d{{8}}T\d{{6}}Z_0x08002000_[0-9a-f]{{8}}\.bin$")
+        self.assertRegex(kept.name, rf"^{SERIAL}_\d{{8}}T\d{{6}}Z_0x08002000_[0-9a-f]{{16}}\.bin$")
         self.rig.said.wait("keeps what the board held before")
 
     def test_the_same_image_is_not_written_again(self):
