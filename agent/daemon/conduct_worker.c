@@ -47,6 +47,7 @@ static int send_go(struct job *job, const struct image *image, bool force)
 static int adopt_judgement(struct job *job, const struct judgement *judgement)
 {
 	const struct policy_rule *rule = judgement->rule;
+	job->speaks = judgement->speaks;
 	if (rule) {
 		job->rule = strdup(rule->name);
 		job->board = rule->board ? strdup(rule->board) : NULL;
@@ -275,8 +276,9 @@ void conduct_judge_successor(struct job *job)
 /* The history says when nobody has seen it start. */
 static void finish_unseen(struct job *job, const struct wire_outcome *outcome)
 {
-	_cleanup_(freep) char *sentence = text_format(
-		"%s; whether it runs was not looked at, as the rule says", outcome->sentence);
+	_cleanup_(freep) char *sentence = text_format("%s; whether it runs was not looked at%s",
+		outcome->sentence,
+		device_is_line(job->device) ? ": a line does not show it" : ", as the rule says");
 	conduct_finish(job, outcome->outcome, REASON_NONE,
 		outcome->restarted && sentence ? sentence : outcome->sentence);
 }

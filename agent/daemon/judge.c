@@ -194,6 +194,8 @@ static int judge_image(const struct policy *policy, struct store *store,
 	/* Why there is no image stands in the reasons. */
 	judgement->image_path = TAKE_PTR(firmware.path);
 	judgement->image = TAKE_PTR(firmware.image);
+	judgement->speaks =
+		firmware.says.has_klipper ? firmware.says.klipper.transport : TRANSPORT_UNKNOWN;
 	if (device->mode == MODE_KLIPPER && judgement->image)
 		return judge_application(&known, &firmware.says, judgement);
 	return judge_way(rule, &known, device, &judgement->reasons);
