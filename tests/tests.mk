@@ -87,7 +87,7 @@ test-programs: all $(UNIT_TESTS) $(REPLAYS) $(BENCHES) $(B)/tests/fast_clock.so
 # The tests that include nothing above base and model: linked to these two only, so that they can be
 # built, and emulated, for any processor.
 CROSS_TESTS := $(patsubst tests/unit/%.c,$(B)/tests/cross/%,$(shell grep -LE \
-	'#include (<sys/socket.h>|"((port|backend|worker|daemon|client|emu)/|unit/(emu_talker|emu_stm32_talker|emu_katapult_talker|emu_rp2350_talker|history_story|store_story|picoboot_story|dfu_story)))' \
+	'#include (<sys/socket.h>|"((port|backend|worker|daemon|client|emu)/|unit/(emu_talker|emu_stm32_talker|emu_katapult_talker|emu_rp2350_talker|history_story|store_story|picoboot_story|dfu_story|katapult_story)))' \
 	tests/unit/test_*.c))
 CROSS_ARCHIVES := $(B)/tests/unit/make_image.o $(B)/tests/unit/make_arm.o $(B)/tests/unit/fitness_story.o $(B)/libmodel.a $(B)/libbase.a
 

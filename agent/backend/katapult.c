@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The katapult backend: opening, looking, starting and giving back; see katapult.h. */
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -13,10 +14,9 @@
 #include "model/klipper.h"
 
 #define USB_BAUD 115200 /* means nothing there */
-/* USB keeps what the device cannot take yet; two answers fit into what it can send. A UART loses
- * what comes while the chip is busy. */
-#define USB_READ_DEPTH  2
-#define UART_READ_DEPTH 1
+/* What it can hold back of its answers (katapult, src/generic/usb_cdc.c, serial_irq.c). */
+#define USB_ANSWER_ROOM  192u
+#define UART_ANSWER_ROOM 96u
 /* A program ends where that much of the flash is blank. Klipper's are 30 to 60 KiB. */
 #define GAP_BYTES          2048u
 #define PROGRAM_MOST_BYTES (256u << 10)
@@ -49,15 +49,24 @@ static int fail_open(struct backend_session *session, int error)
 	return katapult_fail_wire(session, error, "opening it");
 }
 
+/* Where an application may begin: with a unit, and behind Katapult itself. */
+static bool is_application_start(const struct backend_session *session, uint32_t flash_start)
+{
+	uint32_t start = session->device.application_start, unit_start, unit_bytes;
+	katapult_unit(session->chip, start, &unit_start, &unit_bytes);
+	return start > flash_start && start == unit_start;
+}
+
 /* Reads nothing behind what every chip of its name has: an address that is not there stops the
- * chip.
- */
+ * chip. */
 static int make_room(struct backend_session *session)
 {
 	const struct chip_memory *memory = chip_memory(session->chip);
+	if (!session->family || !memory)
+		return 0;
 	uint32_t start = session->device.application_start;
-	uint32_t end = memory ? memory->flash.start + memory->flash_size_least : 0;
-	if (!session->family || start < (memory ? memory->flash.start : 0) || start >= end)
+	uint32_t end = memory->flash.start + memory->flash_size_least;
+	if (start >= end || !is_application_start(session, memory->flash.start))
 		return 0;
 	session->room_bytes = end - start;
 	session->bytes = malloc(session->room_bytes);
@@ -102,7 +111,7 @@ static int open_katapult(const struct board_address *address, const struct backe
 	};
 	bool is_usb = address->usb.syspath;
 	session->reach = is_usb ? TRANSPORT_USB : TRANSPORT_UART;
-	session->read_depth = is_usb ? USB_READ_DEPTH : UART_READ_DEPTH;
+	session->wire.answer_room = is_usb ? USB_ANSWER_ROOM : UART_ANSWER_ROOM;
 	visit_enter(&session->visit, ret_failure);
 	const struct serial_address tty = {
 		.usb_syspath = address->usb.syspath,
@@ -126,24 +135,21 @@ static int open_katapult(const struct board_address *address, const struct backe
 
 /* ---- looking ----------------------------------------------------------------------------- */
 
-/* Reads on to where the program ends; false when there is no end within reach. */
-static int read_program(struct backend_session *session, bool *ret_is_whole)
+/* Behind a block that was read: has the program ended, or does it go on for too long? */
+static bool is_program_read(struct backend_session *session)
 {
-	*ret_is_whole = false;
-	for (uint32_t blank_from = 0; session->known_bytes < session->room_bytes;) {
-		if (session->known_bytes >= PROGRAM_MOST_BYTES)
-			return 0;
-		uint32_t known = session->known_bytes;
-		TRY(katapult_know(session, known + GAP_BYTES / 2));
-		bool is_blank =
-			flash_is_blank(session->bytes + known, session->known_bytes - known);
-		if (!is_blank)
-			blank_from = session->known_bytes;
-		if (session->known_bytes - blank_from >= GAP_BYTES)
-			break;
-	}
-	*ret_is_whole = true;
-	return 0;
+	uint32_t block = session->device.block_bytes;
+	bool is_blank = flash_is_blank(session->bytes + session->known_bytes - block, block);
+	session->gap_bytes = is_blank ? session->gap_bytes + block : 0;
+	return session->gap_bytes >= GAP_BYTES || session->known_bytes >= PROGRAM_MOST_BYTES;
+}
+
+/* All of the program was read, and not only what every chip of this name has flash for. */
+static bool is_whole(const struct backend_session *session)
+{
+	const struct chip_range *flash = &chip_memory(session->chip)->flash;
+	bool is_end = session->device.application_start + session->known_bytes == flash->end;
+	return session->gap_bytes >= GAP_BYTES || is_end;
 }
 
 /* Without the blank bytes behind it. */
@@ -158,9 +164,8 @@ static uint32_t program_bytes(const struct backend_session *session)
 /* What it runs, as far as its dictionary says so; and the program itself, for keeping. */
 static int find_running(struct backend_session *session, struct board_facts *facts)
 {
-	bool is_whole;
-	TRY(read_program(session, &is_whole));
-	if (is_whole)
+	TRY(katapult_know(session, session->room_bytes, is_program_read));
+	if (is_whole(session))
 		visit_keep(&session->visit, KEEP_FIRMWARE, session->device.application_start,
 			session->bytes, program_bytes(session));
 	_cleanup_(klipper_done) struct klipper klipper = { 0 };
@@ -174,7 +179,7 @@ static int look(struct backend_session *session, struct board_facts *facts)
 {
 	if (session->room_bytes == 0)
 		return 0;
-	int r = katapult_know(session, session->device.block_bytes);
+	int r = katapult_know(session, session->device.block_bytes, NULL);
 	if (r < 0)
 		return r;
 	uint32_t first = read_u32(session->bytes);
@@ -210,10 +215,16 @@ static int katapult_write(struct backend_session *session, const struct backend_
 	struct job_tally *ret_tally, struct backend_failure *ret_failure)
 {
 	visit_enter(&session->visit, ret_failure);
-	if (session->room_bytes == 0)
+	if (!session->family)
 		return visit_fail(&session->visit, -EINVAL, REASON_CHIP_UNKNOWN,
-			"Katapult runs on a chip that plugflash does not know; flash the board by "
-			"hand");
+			"Katapult runs on a chip that plugflash does not know (%s); flash the board "
+			"by hand",
+			session->device.mcu);
+	if (session->room_bytes == 0)
+		return visit_fail(&session->visit, -EINVAL, REASON_BOARD_ERROR,
+			"Katapult says that its application starts at 0x%08" PRIx32
+			", where none can on an %s; nothing was written. Install another Katapult",
+			session->device.application_start, session->device.mcu);
 	return katapult_write_image(session, write, ret_tally);
 }
 
@@ -225,11 +236,17 @@ static int katapult_restart(struct backend_session *session, struct backend_fail
 		return visit_fail(&session->visit, -EINVAL, REASON_NO_APPLICATION,
 			"there is nothing in its flash that it could start");
 	int r = katapult_complete(&session->wire);
-	if (r == 0 || r == -ESTALE)
+	/* A UART stays where it is: there the answer is all that can be known. */
+	bool is_usb = session->reach == TRANSPORT_USB;
+	if (is_usb && (r == 0 || r == -ESTALE))
 		r = serial_pause(session->wire.serial, LEAVES_MSEC);
-	session->is_restarted = r == -ENODEV;
+	session->is_restarted = r == (is_usb ? -ENODEV : 0);
 	if (session->is_restarted)
 		return 0;
+	if (!is_usb && r == -ESTALE)
+		return visit_fail(&session->visit, r, REASON_BOARD_SILENT,
+			"the board did not say whether it starts its application; if that does not "
+			"run, press its reset button");
 	return visit_fail(&session->visit, r < 0 ? r : -EIO, REASON_BOARD_SILENT,
 		"the board stays in Katapult though it was told to start its application; press its "
 		"reset button");

@@ -9,6 +9,11 @@ static bool is_rp2(enum chip chip)
 	return chip == CHIP_RP2040 || chip == CHIP_RP2350;
 }
 
+static bool is_h7(enum chip chip)
+{
+	return chip == CHIP_STM32H723 || chip == CHIP_STM32H743 || chip == CHIP_STM32H750;
+}
+
 static bool is_lpc(enum chip chip)
 {
 	return chip == CHIP_LPC1768 || chip == CHIP_LPC1769;
@@ -16,9 +21,14 @@ static bool is_lpc(enum chip chip)
 
 const struct katapult_family *katapult_family(enum chip chip)
 {
-	static const struct katapult_family stm32 = { 64, true };
-	static const struct katapult_family rp2 = { 256, true };
-	static const struct katapult_family lpc = { 256, false };
+	static const struct katapult_family stm32 = { .page_bytes = 64, .forgives_resends = true };
+	static const struct katapult_family h7 = {
+		.page_bytes = 64, .forgives_resends = true, .may_refuse_occupied = true
+	};
+	static const struct katapult_family rp2 = { .page_bytes = 256, .forgives_resends = true };
+	static const struct katapult_family lpc = { .page_bytes = 256 };
+	if (is_h7(chip))
+		return &h7;
 	if (chip_is_stm32(chip))
 		return &stm32;
 	if (is_rp2(chip))
@@ -28,11 +38,9 @@ const struct katapult_family *katapult_family(enum chip chip)
 
 static uint32_t stm32_unit_bytes(enum chip chip, uint32_t offset)
 {
-	switch (chip) {
-	case CHIP_STM32H723:
-	case CHIP_STM32H743:
-	case CHIP_STM32H750:
+	if (is_h7(chip))
 		return 128u << 10;
+	switch (chip) {
 	case CHIP_STM32F207:
 	case CHIP_STM32F401:
 	case CHIP_STM32F405:

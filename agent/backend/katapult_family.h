@@ -11,9 +11,10 @@
 
 struct katapult_family {
 	/* What must be written together: blocks that are not yet in flash when they are
-	 * acknowledged wait for the rest of it. A multiple of every block size. */
+	 * acknowledged wait for the rest of it. */
 	uint32_t page_bytes;
 	bool forgives_resends; /* a block that comes twice is taken once */
+	bool may_refuse_occupied; /* some builds cannot erase what is not blank (katapult#128) */
 };
 
 /* NULL: Katapult does not run there. */

@@ -32,6 +32,16 @@ int katapult_fail_wire(struct backend_session *session, int error, const char *d
 			"the board takes no bytes any more while %s; %s. Unplug it and plug it in "
 			"again",
 			doing, katapult_consequence(session));
+	case -EPROTO:
+		return visit_fail(visit, error, REASON_BOARD_ERROR,
+			"the board answered what no Katapult answers while %s; %s. Unplug it and plug "
+			"it in again, or install another Katapult",
+			doing, katapult_consequence(session));
+	case -EAGAIN:
+		return visit_fail(visit, error, REASON_BOARD_SILENT,
+			"Katapult said that it was busy, again and again, while %s; %s. Press reset "
+			"twice, or take the board's power away",
+			doing, katapult_consequence(session));
 	case -EREMOTEIO:
 		return visit_fail(visit, error, REASON_BOARD_ERROR,
 			"Katapult refused a command while %s; %s. Its flash may be protected or faulty",
@@ -51,19 +61,31 @@ int katapult_on_block(void *context, uint32_t bytes)
 	return visit_step(&session->visit, bytes);
 }
 
-int katapult_know(struct backend_session *session, uint32_t length)
+struct knowing {
+	struct backend_session *session;
+	bool (*is_enough)(struct backend_session *session);
+};
+
+static int on_known(void *context, uint32_t bytes)
 {
+	struct knowing *knowing = context;
+	knowing->session->known_bytes += bytes;
+	TRY(katapult_on_block(knowing->session, bytes));
+	return knowing->is_enough && knowing->is_enough(knowing->session);
+}
+
+int katapult_know(struct backend_session *session, uint32_t length,
+	bool (*is_enough)(struct backend_session *session))
+{
+	struct knowing knowing = { .session = session, .is_enough = is_enough };
 	uint32_t block = session->device.block_bytes;
 	length = (length + block - 1) / block * block;
 	if (length > session->room_bytes)
 		length = session->room_bytes;
 	if (length <= session->known_bytes)
 		return 0;
-	int r = katapult_read(&session->wire,
+	return katapult_read(&session->wire,
 		session->device.application_start + session->known_bytes,
 		session->bytes + session->known_bytes, length - session->known_bytes, block,
-		session->read_depth, katapult_on_block, session);
-	if (r == 0)
-		session->known_bytes = length;
-	return r;
+		on_known, &knowing);
 }

@@ -15,7 +15,6 @@ struct backend_session {
 	struct visit visit;
 	struct katapult_wire wire;
 	enum transport reach;
-	unsigned read_depth; /* requests under way at once */
 	struct katapult_device device;
 	enum chip chip;
 	const struct katapult_family *family; /* NULL: a chip that we do not know */
@@ -23,6 +22,7 @@ struct backend_session {
 	/* What its flash holds from the application's start on, as far as it was read. */
 	uint8_t *bytes;
 	uint32_t known_bytes, room_bytes;
+	uint32_t gap_bytes; /* blank ones at the end of what was read while looking */
 	uint64_t bytes_read;
 
 	bool has_start; /* an application that could be started is there */
@@ -37,8 +37,9 @@ int katapult_fail_wire(struct backend_session *session, int error, const char *d
 /* visit_step(): what katapult_read() calls. */
 int katapult_on_block(void *context, uint32_t bytes) _must_check_;
 
-/* Makes the first `length` bytes of the application's place known; no more than there is room for.
- */
-int katapult_know(struct backend_session *session, uint32_t length) _must_check_;
+/* Makes the first `length` bytes of the application's place known; no more than there is room for,
+ * and not much more than `is_enough` (may be NULL) wants, which is asked behind each block. */
+int katapult_know(struct backend_session *session, uint32_t length,
+	bool (*is_enough)(struct backend_session *session)) _must_check_;
 
 const char *katapult_consequence(const struct backend_session *session);

@@ -15,6 +15,8 @@
 #define BLOCK_MSEC 6000
 #define BUSY_MSEC  100
 #define BUSY_MOST  50u
+/* Of requests that are written at once: they fit into a packet of USB. */
+#define REQUESTS_BYTES 60u
 
 /* ---- one answer -------------------------------------------------------------------------- */
 
@@ -25,11 +27,49 @@ static int say(struct katapult_wire *wire, uint8_t code, const void *payload, si
 	return serial_write(wire->serial, frame, bytes, WRITE_MSEC);
 }
 
+/* Neighbouring blocks that are being read. */
+struct katapult_reading {
+	struct katapult_wire *wire;
+	uint32_t address, length, block_bytes;
+	uint8_t *to;
+	uint32_t asked, heard; /* bytes */
+};
+
+/* One alone always. What has come of the next answer takes no room in the device any more. */
+static bool may_ask(const struct katapult_reading *reading)
+{
+	if (reading->asked == reading->length)
+		return false;
+	uint32_t under_way = (reading->asked - reading->heard) / reading->block_bytes;
+	uint32_t answer_bytes = KATAPULT_FRAME_LEAST + 8 + reading->block_bytes;
+	return under_way == 0 ||
+	       (under_way + 1) * answer_bytes <=
+		       reading->wire->answer_room + reading->wire->receiver.length;
+}
+
+/* As many requests as may be under way, in as few packets as they fit into. */
+static int ask_ahead(struct katapult_reading *reading)
+{
+	uint8_t frames[REQUESTS_BYTES + KATAPULT_FRAME_MAX], payload[4];
+	size_t length = 0;
+	while (length < REQUESTS_BYTES && may_ask(reading)) {
+		write_u32(payload, reading->address + reading->asked);
+		length += katapult_frame(
+			KATAPULT_REQUEST_BLOCK, payload, sizeof(payload), frames + length);
+		reading->asked += reading->block_bytes;
+	}
+	if (length == 0)
+		return 0;
+	return serial_write(reading->wire->serial, frames, length, WRITE_MSEC);
+}
+
 /* The next frame, whatever it is. */
 static int hear(struct katapult_wire *wire, struct katapult_answer *ret, unsigned limit_msec)
 {
 	while (!katapult_receiver_take(&wire->receiver, ret)) {
 		size_t capacity;
+		if (wire->reading)
+			TRY(ask_ahead(wire->reading));
 		uint8_t *space = katapult_receiver_space(&wire->receiver, &capacity);
 		int r = serial_read(wire->serial, space, capacity, limit_msec);
 		if (r < 0)
@@ -39,11 +79,16 @@ static int hear(struct katapult_wire *wire, struct katapult_answer *ret, unsigne
 	return 0;
 }
 
-/* Is it the answer to this command? One that nobody waits for any more is passed over. */
-static bool is_answer_to(const struct katapult_answer *answer, uint8_t code)
+/* Is it the answer to this command, about this address (NULL: about none)? One that nobody waits
+ * for any more is passed over: a NACK may be about bytes before a frame that is then taken. */
+static bool is_answer_to(
+	const struct katapult_answer *answer, uint8_t code, const uint32_t *address)
 {
-	return answer->code != KATAPULT_ACK ||
-	       (answer->length >= 4 && read_u32(answer->payload) == code);
+	if (answer->code != KATAPULT_ACK)
+		return true;
+	if (answer->length < (address ? 8u : 4u) || read_u32(answer->payload) != code)
+		return false;
+	return !address || read_u32(answer->payload + 4) == *address;
 }
 
 /* What was said to wake it up is answered, too. */
@@ -55,12 +100,12 @@ static bool is_to_be_dropped(struct katapult_wire *wire, const struct katapult_a
 	return true;
 }
 
-static int hear_answer(
-	struct katapult_wire *wire, uint8_t code, struct katapult_answer *ret, unsigned limit_msec)
+static int hear_answer(struct katapult_wire *wire, uint8_t code, const uint32_t *address,
+	struct katapult_answer *ret, unsigned limit_msec)
 {
 	do
 		TRY(hear(wire, ret, limit_msec));
-	while (is_to_be_dropped(wire, ret) || !is_answer_to(ret, code));
+	while (is_to_be_dropped(wire, ret) || !is_answer_to(ret, code, address));
 	switch (ret->code) {
 	case KATAPULT_ACK:
 		return 0;
@@ -88,9 +133,11 @@ static bool is_worth_repeating(int error)
 	return error == -ETIMEDOUT || error == -EBADMSG;
 }
 
+/* A payload begins with an address. */
 static int command(struct katapult_wire *wire, uint8_t code, const void *payload, size_t length,
 	struct katapult_answer *ret, unsigned limit_msec, unsigned sayings)
 {
+	uint32_t address = payload ? read_u32(payload) : 0;
 	int r = 0;
 	for (unsigned said = 0, busy = 0; said < sayings;) {
 		if (said > 0) {
@@ -99,7 +146,7 @@ static int command(struct katapult_wire *wire, uint8_t code, const void *payload
 		}
 		r = say(wire, code, payload, length);
 		if (r == 0)
-			r = hear_answer(wire, code, ret, limit_msec);
+			r = hear_answer(wire, code, payload ? &address : NULL, ret, limit_msec);
 		if (r == -EAGAIN && busy++ < BUSY_MOST) {
 			TRY(serial_pause(wire->serial, BUSY_MSEC));
 			continue;
@@ -175,18 +222,8 @@ int katapult_send_block(
 	assert(block_bytes <= KATAPULT_BLOCK_MAX);
 	write_u32(payload, address);
 	memcpy(payload + 4, data, block_bytes);
-	int r = command(wire, KATAPULT_SEND_BLOCK, payload, 4 + block_bytes, &answer, BLOCK_MSEC,
+	return command(wire, KATAPULT_SEND_BLOCK, payload, 4 + block_bytes, &answer, BLOCK_MSEC,
 		wire->resends_blocks ? SAYINGS : 1);
-	if (r < 0)
-		return r;
-	return answer.length >= 8 && read_u32(answer.payload + 4) == address ? 0 : -EPROTO;
-}
-
-static int request(struct katapult_wire *wire, uint32_t address)
-{
-	uint8_t payload[4];
-	write_u32(payload, address);
-	return say(wire, KATAPULT_REQUEST_BLOCK, payload, sizeof(payload));
 }
 
 static bool is_block(const struct katapult_answer *answer, uint32_t address, uint32_t block_bytes)
@@ -211,29 +248,13 @@ static int read_block(
 	return 0;
 }
 
-struct reading {
-	struct katapult_wire *wire;
-	uint32_t address, length, block_bytes;
-	uint8_t *to;
-	uint32_t asked, heard; /* bytes */
-};
-
-/* As many requests as may be under way. */
-static int ask_ahead(struct reading *reading, unsigned depth)
-{
-	while (reading->asked < reading->length &&
-		reading->asked - reading->heard < depth * reading->block_bytes) {
-		TRY(request(reading->wire, reading->address + reading->asked));
-		reading->asked += reading->block_bytes;
-	}
-	return 0;
-}
-
-static int hear_block(struct reading *reading)
+static int hear_block(struct katapult_reading *reading)
 {
 	struct katapult_answer answer;
 	uint32_t address = reading->address + reading->heard;
-	int r = hear_answer(reading->wire, KATAPULT_REQUEST_BLOCK, &answer, ANSWER_MSEC);
+	reading->wire->reading = reading;
+	int r = hear_answer(reading->wire, KATAPULT_REQUEST_BLOCK, NULL, &answer, ANSWER_MSEC);
+	reading->wire->reading = NULL;
 	if (r == 0 && !is_block(&answer, address, reading->block_bytes))
 		r = -EBADMSG; /* one before it was lost */
 	if (r == 0)
@@ -242,7 +263,7 @@ static int hear_block(struct reading *reading)
 }
 
 /* What was asked ahead is forgotten, and the block asked for alone. */
-static int hear_again(struct reading *reading)
+static int hear_again(struct katapult_reading *reading)
 {
 	reading->wire->resends++;
 	/* Answers that are still under way come in the meantime and are thrown away. */
@@ -255,26 +276,27 @@ static int hear_again(struct reading *reading)
 }
 
 int katapult_read(struct katapult_wire *wire, uint32_t address, uint8_t *ret, uint32_t length,
-	uint32_t block_bytes, unsigned depth, int (*on_block)(void *context, uint32_t bytes),
-	void *context)
+	uint32_t block_bytes, int (*on_block)(void *context, uint32_t bytes), void *context)
 {
-	struct reading reading = {
+	struct katapult_reading reading = {
 		.wire = wire,
 		.address = address,
 		.length = length,
 		.block_bytes = block_bytes,
 		.to = ret,
 	};
-	while (reading.heard < length) {
-		TRY(ask_ahead(&reading, depth));
+	while (reading.heard < reading.length) {
 		int r = hear_block(&reading);
-		if (is_worth_repeating(r))
+		if (is_worth_repeating(r) || r == -EAGAIN)
 			r = hear_again(&reading);
 		if (r < 0)
 			return r;
 		reading.heard += block_bytes;
-		if (on_block)
-			TRY(on_block(context, block_bytes));
+		r = on_block ? on_block(context, block_bytes) : 0;
+		if (r < 0)
+			return r;
+		if (r > 0)
+			reading.length = reading.asked;
 	}
 	return 0;
 }

@@ -33,7 +33,10 @@ struct katapult_wire {
 	struct serial *serial;
 	struct katapult_receiver receiver;
 	bool resends_blocks; /* false: a block that was taken twice is one too many (LPC176x) */
+	uint32_t answer_room; /* what it can hold back of its answers: more than fits is lost */
 	unsigned answers_to_drop; /* of commands that were said only to wake it up */
+	/* Under way, or NULL: the next request goes out while an answer still comes. */
+	struct katapult_reading *reading;
 	uint32_t resends;
 };
 
@@ -45,13 +48,13 @@ int katapult_send_block(struct katapult_wire *wire, uint32_t address, const uint
 	uint32_t block_bytes) _must_check_;
 
 /*
- * Neighbouring blocks from `address` on; `length` is a multiple of the block size. `depth`: how
- * many requests may be under way at once, 1 where the device could lose one (UART, CAN). `on_block`
- * (may be NULL) is called behind each; negative: stop here and return that.
+ * Neighbouring blocks from `address` on; `length` is a multiple of the block size. No more is asked
+ * for at once than the device has room to answer. `on_block` (may be NULL) is called behind each;
+ * negative: stop here and return that; positive: enough, only what is under way is still read.
  */
 int katapult_read(struct katapult_wire *wire, uint32_t address, uint8_t *ret, uint32_t length,
-	uint32_t block_bytes, unsigned depth, int (*on_block)(void *context, uint32_t bytes),
-	void *context) _must_check_;
+	uint32_t block_bytes, int (*on_block)(void *context, uint32_t bytes), void *context)
+	_must_check_;
 
 /* All has come: what the device still holds back goes into its flash. */
 int katapult_end(struct katapult_wire *wire, uint32_t *ret_pages) _must_check_;

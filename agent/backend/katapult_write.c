@@ -32,6 +32,8 @@ struct writing {
 	size_t count;
 	struct job_tally tally;
 	uint64_t done_bytes, total_bytes;
+	bool is_at_start; /* what is sent now is the application's first unit */
+	const struct unit *worn; /* it does not keep what is written to it */
 };
 
 static void writing_done(struct writing *writing)
@@ -50,8 +52,7 @@ static int add_units(struct writing *writing)
 	for (uint32_t at = 0; at < writing->length;) {
 		uint32_t start, bytes;
 		katapult_unit(session->chip, base + at, &start, &bytes);
-		if (start != base + at)
-			return -EINVAL; /* an application that does not begin with a unit */
+		assert(start == base + at);
 		struct unit *grown =
 			reallocarray(writing->units, writing->count + 1, sizeof(*grown));
 		if (!grown)
@@ -65,16 +66,28 @@ static int add_units(struct writing *writing)
 	return 0;
 }
 
+/* Of whole blocks. */
+static uint32_t page_bytes(const struct backend_session *session)
+{
+	uint32_t page = session->family->page_bytes, block = session->device.block_bytes;
+	return page > block ? page : block;
+}
+
 static int lay_out(struct writing *writing, const struct image *image)
 {
 	struct backend_session *session = writing->session;
 	uint32_t base = session->device.application_start;
-	uint32_t page = session->family->page_bytes;
-	if (image_start(image) != base || image_end(image) - base > session->room_bytes)
+	uint32_t page = page_bytes(session);
+	if (image_start(image) != base)
 		return visit_fail(&session->visit, -EINVAL, REASON_WRONG_ADDRESS,
 			"the image does not lie where Katapult starts its application, at 0x%08" PRIx32
 			"; use a build for there",
 			base);
+	if (image_end(image) - base > session->room_bytes)
+		return visit_fail(&session->visit, -EFBIG, REASON_TOO_LARGE,
+			"the image is larger than the %" PRIu32
+			" KiB that every %s has behind this Katapult; use a smaller build",
+			session->room_bytes >> 10, chip_name(session->chip));
 	uint32_t bytes = (uint32_t)(image_end(image) - base);
 	writing->length = (bytes + page - 1) / page * page;
 	writing->wanted = malloc(writing->length);
@@ -94,7 +107,7 @@ static int compare(struct writing *writing, bool force)
 	int r = visit_safe_point(
 		&session->visit, PHASE_COMPARE, session->known_bytes, writing->length);
 	if (r == 0)
-		r = katapult_know(session, writing->length);
+		r = katapult_know(session, writing->length, NULL);
 	for (size_t i = 0; r == 0 && i < writing->count; i++) {
 		struct unit *unit = &writing->units[i];
 		unit->is_there = !force && unit->offset + unit->length <= session->known_bytes &&
@@ -115,20 +128,29 @@ static bool is_all_there(const struct writing *writing)
 
 /* ---- writing ----------------------------------------------------------------------------- */
 
+/* Stopped only between pages: within one, some would take nothing else than the rest of it. */
+static int stop_here(struct writing *writing, uint32_t offset)
+{
+	if (offset % page_bytes(writing->session) != 0)
+		return 0;
+	return visit_safe_point(
+		&writing->session->visit, PHASE_WRITE, writing->done_bytes, writing->total_bytes);
+}
+
 static int send(struct writing *writing, uint32_t offset, const uint8_t *data, uint32_t length)
 {
 	struct backend_session *session = writing->session;
 	uint32_t block = session->device.block_bytes;
 	assert(length % block == 0);
-	session->is_touched = true;
 	for (uint32_t at = 0; at < length; at += block) {
-		int r = visit_safe_point(
-			&session->visit, PHASE_WRITE, writing->done_bytes, writing->total_bytes);
-		if (r == 0)
-			r = katapult_send_block(&session->wire,
-				session->device.application_start + offset + at, data + at, block);
-		if (r < 0)
-			return r;
+		TRY(stop_here(writing, offset + at));
+		session->is_touched = true;
+		session->may_start |= writing->is_at_start;
+		session->has_start &= !writing->is_at_start;
+		TRY(katapult_send_block(&session->wire,
+			session->device.application_start + offset + at, data + at, block));
+		/* What went before it is in flash, and that was zeros. */
+		session->may_start &= writing->is_at_start;
 		writing->tally.bytes_written += block;
 		writing->done_bytes += block;
 	}
@@ -141,12 +163,14 @@ static int poison(struct writing *writing)
 {
 	static const uint8_t zeros[KATAPULT_BLOCK_MAX];
 	struct backend_session *session = writing->session;
-	uint32_t page = session->family->page_bytes, block = session->device.block_bytes;
-	uint32_t length = page > block ? page : block;
+	uint32_t length = page_bytes(session), block = session->device.block_bytes;
+	writing->is_at_start = true;
 	int r = 0;
 	for (uint32_t at = 0; r == 0 && at < length; at += block)
 		r = send(writing, at, zeros, block);
-	session->has_start = false;
+	writing->is_at_start = false;
+	if (r == 0 && length == block)
+		session->may_start = false;
 	return r;
 }
 
@@ -186,9 +210,10 @@ static int write_units(struct writing *writing)
 	for (size_t i = 1; r == 0 && i < writing->count; i++)
 		if (!writing->units[i].is_there)
 			r = write_unit(writing, &writing->units[i]);
-	writing->session->may_start |= r == 0;
+	writing->is_at_start = true;
 	if (r == 0)
 		r = write_unit(writing, &writing->units[0]);
+	writing->is_at_start = false;
 	uint32_t pages;
 	return r < 0 ? r : katapult_end(&writing->session->wire, &pages);
 }
@@ -200,18 +225,15 @@ static int prove_unit(struct writing *writing, struct unit *unit)
 	struct backend_session *session = writing->session;
 	int r = katapult_read(&session->wire, session->device.application_start + unit->offset,
 		writing->there + unit->offset, unit->length, session->device.block_bytes,
-		session->read_depth, katapult_on_block, session);
+		katapult_on_block, session);
 	if (r < 0)
 		return r;
 	unit->is_there = memcmp(writing->there + unit->offset, writing->wanted + unit->offset,
 				 unit->length) == 0;
 	if (unit->is_there || ++unit->mismatches < TRIES)
 		return 0;
-	return visit_fail(&session->visit, -EIO, REASON_VERIFY_FAILED,
-		"the flash at 0x%08" PRIx32
-		" does not keep what is written to it, so the application was not started; %s. The "
-		"chip is worn out or faulty",
-		session->device.application_start + unit->offset, katapult_consequence(session));
+	writing->worn = unit;
+	return -EIO;
 }
 
 static int prove(struct writing *writing)
@@ -234,16 +256,59 @@ static int write_until_there(struct writing *writing)
 	return r;
 }
 
-/* Unverified, it must not be started at the next power-up. */
+/* ---- giving up --------------------------------------------------------------------------- */
+
+/* Was the very first block refused, and is what was there still there? */
+static bool has_changed_nothing(struct writing *writing)
+{
+	uint8_t there[KATAPULT_BLOCK_MAX];
+	struct backend_session *session = writing->session;
+	uint32_t block = session->device.block_bytes;
+	return writing->tally.bytes_written == 0 && session->known_bytes >= block &&
+	       katapult_read(&session->wire, session->device.application_start, there, block, block,
+		       NULL, NULL) == 0 &&
+	       memcmp(there, session->bytes, block) == 0;
+}
+
+/* Unverified, it must not be started at the next power-up. Nobody is asked whether to go on. */
 static void leave_poisoned(struct writing *writing)
 {
 	struct backend_session *session = writing->session;
-	struct backend_failure said = *session->visit.failure;
+	struct visit visit = session->visit;
+	struct backend_failure unheard;
 	uint32_t pages;
-	session->visit.stop = 0;
-	if (session->may_start && poison(writing) == 0 && katapult_end(&session->wire, &pages) == 0)
+	session->visit = (struct visit){ .failure = &unheard };
+	if (poison(writing) == 0 && katapult_end(&session->wire, &pages) == 0)
 		session->may_start = false;
-	*session->visit.failure = said;
+	session->visit = visit;
+}
+
+/* With what has become of the board in the sentence. */
+static int fail_write(struct writing *writing, int error)
+{
+	struct backend_session *session = writing->session;
+	struct visit *visit = &session->visit;
+	if (error == -EREMOTEIO && has_changed_nothing(writing))
+		session->is_touched = session->may_start = false;
+	if (session->may_start && error != -ENODEV)
+		leave_poisoned(writing);
+	const char *consequence = katapult_consequence(session);
+	if (visit->stop < 0 && error == visit->stop)
+		return visit_fail(
+			visit, error, REASON_CANCELLED, "stopped on request; %s", consequence);
+	if (writing->worn)
+		return visit_fail(visit, error, REASON_VERIFY_FAILED,
+			"the flash at 0x%08" PRIx32
+			" does not keep what is written to it, so the application was not started; "
+			"%s. The chip is worn out or faulty",
+			session->device.application_start + writing->worn->offset, consequence);
+	if (error == -EREMOTEIO && session->family->may_refuse_occupied)
+		return visit_fail(visit, error, REASON_BOARD_ERROR,
+			"Katapult refused to write over what the board holds, a known fault of it on "
+			"an %s (katapult#128); %s. Install a newer Katapult, or erase the whole chip "
+			"over DFU and install Katapult again",
+			chip_name(session->chip), consequence);
+	return katapult_fail_wire(session, error, "writing its flash");
 }
 
 int katapult_write_image(struct backend_session *session, const struct backend_write *write,
@@ -260,11 +325,11 @@ int katapult_write_image(struct backend_session *session, const struct backend_w
 	if (r == 0) {
 		session->has_start = true;
 		session->may_start = false;
-	} else if (session->may_start && r != -ENODEV) {
-		leave_poisoned(&writing);
+	} else {
+		r = fail_write(&writing, r);
 	}
 	writing.tally.bytes_read = session->bytes_read;
 	writing.tally.recoveries = session->wire.resends;
 	*ret_tally = writing.tally;
-	return r < 0 ? katapult_fail_wire(session, r, "writing its flash") : 0;
+	return r;
 }

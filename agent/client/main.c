@@ -23,6 +23,7 @@ struct verb {
 	bool takes_all;
 	bool takes_like;
 	bool takes_for;
+	bool takes_port; /* --port, --output */
 	bool takes_dictionary;
 	bool takes_filter; /* --board, --place, --since, --failed, --rows, --csv */
 };
@@ -49,6 +50,12 @@ static const struct verb verbs[] = {
 		.takes_several = true,
 		.takes_for = true },
 	{ .name = "firmware", .run = verb_firmware },
+	{ .name = "boards", .run = verb_boards },
+	{ .name = "enroll",
+		.run = verb_enroll,
+		.argument = "NAME",
+		.needs_argument = true,
+		.takes_port = true },
 	{ .name = "check", .run = verb_check },
 	{ .name = "reload", .run = verb_reload },
 };
@@ -81,6 +88,10 @@ static void help(void)
 	      "                     PLACE, or one that is described, as\n"
 	      "                     --for chip=stm32g0b1,base=0x08002000,can=1000000\n"
 	      "  firmware           what the firmware directories hold\n"
+	      "  boards             the boards that are known: their names in every mode, how those\n"
+	      "                     were learnt, where they were and what they ran\n"
+	      "  enroll NAME [--port PLACE] [--output FILE]\n"
+	      "                     make the policy's entry for the board that is plugged in\n"
 	      "  check              are policies and installation in order, and if not, what to "
 	      "do\n  reload             put the policy files in force (root)\n"
 	      "\n  --json             the answer as JSON; watch prints one object a line\n"
@@ -97,6 +108,7 @@ static void help(void)
 	      "  plugflash explain --like 2e8a:0003@pci-0000:00:14.0-usb-0:1\n"
 	      "  plugflash inspect build/widget.uf2 && sudo plugflash reload\n"
 	      "  plugflash inspect --for chip=stm32f446,base=0x08008000 out/klipper.bin\n"
+	      "  sudo plugflash enroll toolhead --port 1-1.3 && sudo plugflash reload\n"
 	      "  plugflash history --failed --since -7d\n"
 	      "  plugflash history --all --csv > boards.csv\n"
 	      "  plugflash watch --json | jq 'select(.event == \"job\") | .job.outcome'\n",
@@ -138,6 +150,8 @@ static int check_words(
 		return usage(request, "--like means nothing to %s", verb->name);
 	if (request->for_board && !verb->takes_for)
 		return usage(request, "--for means nothing to %s", verb->name);
+	if ((request->port || request->output_file) && !verb->takes_port)
+		return usage(request, "--port and --output mean nothing to %s", verb->name);
 	if (request->dictionary && !verb->takes_dictionary)
 		return usage(request, "--dictionary means nothing to %s", verb->name);
 	if (request->like && request->argument)
@@ -201,6 +215,12 @@ static int take_option(int option, char **argv, struct request *request, struct 
 	case 'F':
 		request->for_board = optarg;
 		return 0;
+	case 'P':
+		request->port = optarg;
+		return 0;
+	case 'o':
+		request->output_file = optarg;
+		return 0;
 	case 'D':
 		request->dictionary = optarg;
 		return 0;
@@ -238,6 +258,8 @@ static int parse(int argc, char **argv, struct request *request, struct choice *
 		{ "all", no_argument, NULL, 'a' },
 		{ "like", required_argument, NULL, 'l' },
 		{ "for", required_argument, NULL, 'F' },
+		{ "port", required_argument, NULL, 'P' },
+		{ "output", required_argument, NULL, 'o' },
 		{ "dictionary", required_argument, NULL, 'D' },
 		{ "board", required_argument, NULL, 'b' },
 		{ "place", required_argument, NULL, 'p' },

@@ -75,6 +75,8 @@ static int explain_error(
 		return problem_set(problem, EXIT_USAGE, "invalid-argument", "%s", message);
 	if (sd_bus_error_has_name(error, NAME_BUS ".Error.NotQuarantined"))
 		return problem_set(problem, EXIT_NO, "not-quarantined", "%s", message);
+	if (sd_bus_error_has_name(error, NAME_BUS ".Error.NotEnrollable"))
+		return problem_set(problem, EXIT_NO, "not-enrollable", "%s", message);
 	if (sd_bus_error_has_name(error, NAME_BUS ".Error.NoHistory"))
 		return problem_set(problem, EXIT_UNREACHABLE, "no-history", "%s", message);
 	if (sd_bus_error_has_name(error, NAME_BUS ".Error.PolicyInvalid"))

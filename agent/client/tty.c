@@ -60,9 +60,11 @@ int tty_find(const char *path, struct tty *ret)
 	_cleanup_(tty_done) struct tty tty = { 0 };
 	struct stat status;
 	char node[PATH_MAX];
-	if (!realpath(path, node))
+	/* The kernel's own names are no links. */
+	bool is_name = strncmp(path, "/dev/tty", 8) == 0;
+	if (!is_name && !realpath(path, node))
 		return -errno;
-	tty.node = strdup(node);
+	tty.node = strdup(is_name ? path : node);
 	if (!tty.node)
 		return -ENOMEM;
 	if (stat(tty.node, &status) < 0)

@@ -31,6 +31,8 @@ struct request {
 	struct history_request history;
 	const char *like; /* NULL: a board that is there */
 	const char *for_board; /* inspect: a place, or a board that is described; NULL: none */
+	const char *port; /* enroll: a place; NULL: the only board */
+	const char *output_file; /* enroll: NULL: where policies are read */
 	const char *dictionary; /* identify: the file to put it into; NULL: none */
 	const char *argument; /* the first one: place or file; NULL: none given */
 	char **arguments; /* all of them */
@@ -50,5 +52,7 @@ int verb_release(struct request *request) _must_check_;
 int verb_watch(struct request *request) _must_check_;
 int verb_inspect(struct request *request) _must_check_;
 int verb_firmware(struct request *request) _must_check_;
+int verb_boards(struct request *request) _must_check_;
+int verb_enroll(struct request *request) _must_check_;
 int verb_check(struct request *request) _must_check_;
 int verb_reload(struct request *request) _must_check_;

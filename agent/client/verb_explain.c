@@ -7,6 +7,7 @@
 #include "client/service.h"
 #include "client/verb.h"
 #include "client/view.h"
+#include "model/provenance.h"
 
 #define SHORT_DIGEST 16 /* characters for people; --json has all */
 
@@ -50,6 +51,18 @@ static char *chip_text(const cJSON *explanation)
 	return view_chip(explanation);
 }
 
+/* Which board it is, and how that is known. */
+static void show_id(const struct output *output, const cJSON *explanation)
+{
+	int origin = provenance_from_name(json_text(explanation, "id_from"));
+	if (origin <= 0)
+		return;
+	_cleanup_(freep) char *text = text_format("%s (%s)", json_text(explanation, "unique_id"),
+		provenance_text((enum provenance)origin));
+	if (text)
+		put_line(output, "id", text);
+}
+
 /* What was found in its flash, beside the content. */
 static void show_flash(const struct output *output, const cJSON *explanation)
 {
@@ -80,6 +93,7 @@ static void show_facts(const struct output *output, const cJSON *explanation)
 	fprintf(output->stream, ", %s of flash, content %s\n",
 		flash > 0 && size ? size : "unknown amount",
 		json_text(explanation, "flash_content"));
+	show_id(output, explanation);
 	show_flash(output, explanation);
 }
 

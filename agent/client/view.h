@@ -32,6 +32,9 @@ void view_boards(const struct output *output, const cJSON *devices);
 void view_history(const struct output *output, const cJSON *jobs);
 void view_job_record(const struct output *output, const cJSON *job);
 
+/* The book of boards: every board with its names, and how each was learnt. */
+void view_passports(const struct output *output, const cJSON *boards);
+
 /* What the firmware directories hold. */
 void view_firmware(const struct output *output, const cJSON *files);
 

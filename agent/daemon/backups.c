@@ -20,7 +20,9 @@
 
 #define BOARD_TEXT  96
 #define STAMP_BYTES 16 /* "20261126T190502Z" */
-#define DIGEST_HEAD 8
+#define DIGEST_HEAD 16
+/* Of a name, behind the board's. */
+#define SHAPE "_########T######Z_0x%%%%%%%%_%%%%%%%%%%%%%%%%.bin"
 
 /* ---- names ------------------------------------------------------------------------------- */
 
@@ -58,13 +60,26 @@ static char *name_of(const struct backup *backup)
 		DIGEST_HEAD, digest);
 }
 
+/* '#' stands for a digit, '%' for one of a hexadecimal number, anything else for itself. */
+static bool has_shape(const char *text, const char *shape)
+{
+	for (; *shape; text++, shape++) {
+		bool is_digit = *text >= '0' && *text <= '9';
+		bool is_hexadecimal = is_digit || (*text >= 'a' && *text <= 'f');
+		bool fits = *shape == '#'   ? is_digit
+			    : *shape == '%' ? is_hexadecimal
+					    : *text == *shape;
+		if (!fits)
+			return false;
+	}
+	return *text == '\0';
+}
+
 /* Where the time begins in a name of ours; NULL: it is none. */
 static const char *stamp_in(const char *name)
 {
 	const char *stamp = strchr(name, '_');
-	size_t length = strlen(name);
-	bool is_ours = stamp && length > 4 && text_equal(name + length - 4, ".bin") &&
-		       strlen(stamp) > STAMP_BYTES + 1 && stamp[1 + STAMP_BYTES] == '_';
+	bool is_ours = stamp && has_shape(stamp, SHAPE);
 	return is_ours ? stamp + 1 : NULL;
 }
 
@@ -116,11 +131,23 @@ static int list(const char *directory, struct listing *ret)
 	return 0;
 }
 
-static const char *find_latest(const struct listing *listing, const char *name)
+/* A file of that length; what somebody has cut short is none. */
+static bool is_whole(int directory_fd, const char *name, size_t length)
 {
-	for (int i = 0; i < listing->count; i++)
-		if (is_of_same_board(listing->entries[i]->d_name, name))
-			return listing->entries[i]->d_name;
+	struct stat status;
+	return fstatat(directory_fd, name, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       S_ISREG(status.st_mode) && (size_t)status.st_size == length;
+}
+
+/* The one that holds the same, whenever it was stored; NULL: none does. */
+static const char *find_same(
+	int directory_fd, const struct listing *listing, const char *name, size_t length)
+{
+	for (int i = 0; i < listing->count; i++) {
+		const char *other = listing->entries[i]->d_name;
+		if (is_same_firmware(other, name) && is_whole(directory_fd, other, length))
+			return other;
+	}
 	return NULL;
 }
 
@@ -158,8 +185,9 @@ static int write_all(int fd, const uint8_t *bytes, size_t length)
 static int store(int directory_fd, const char *name, const struct backup *backup)
 {
 	static const char unfinished[] = ".unfinished";
-	_cleanup_(closep) int fd = openat(directory_fd, unfinished,
-		O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0640);
+	(void)!unlinkat(directory_fd, unfinished, 0); /* of somebody who was killed */
+	_cleanup_(closep) int fd =
+		openat(directory_fd, unfinished, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
 	if (fd < 0)
 		return -errno;
 	int r = write_all(fd, backup->bytes, backup->length);
@@ -172,32 +200,39 @@ static int store(int directory_fd, const char *name, const struct backup *backup
 	return r;
 }
 
+/* Made if need be, and as durable as what will be in it. */
+static int open_directory(const char *directory)
+{
+	bool is_new = mkdir(directory, 0750) == 0;
+	if (!is_new && errno != EEXIST)
+		return -errno;
+	_cleanup_(closep) int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	if (!is_new)
+		return TAKE_FD(fd);
+	_cleanup_(closep) int above = openat(fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return above < 0 || fsync(above) < 0 ? -errno : TAKE_FD(fd);
+}
+
 int backups_store(const char *directory, const struct backup *backup, char **ret_path)
 {
 	_cleanup_(listing_done) struct listing listing = { 0 };
 	_cleanup_(freep) char *name = name_of(backup);
 	if (!name)
 		return -ENOMEM;
-	if (mkdir(directory, 0750) < 0 && errno != EEXIST)
-		return -errno;
-	_cleanup_(closep) int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_(closep) int fd = open_directory(directory);
 	if (fd < 0)
-		return -errno;
-	int r = list(directory, &listing);
-	if (r < 0)
-		return r;
-	const char *latest = find_latest(&listing, name);
-	bool is_there = latest && is_same_firmware(latest, name);
-	char *path = text_format("%s/%s", directory, is_there ? latest : name);
+		return fd;
+	TRY(list(directory, &listing));
+	const char *same = find_same(fd, &listing, name, backup->length);
+	_cleanup_(freep) char *path = text_format("%s/%s", directory, same ? same : name);
 	if (!path)
 		return -ENOMEM;
-	r = is_there ? 0 : store(fd, name, backup);
-	if (r < 0) {
-		free(path);
-		return r;
-	}
-	if (!is_there)
+	if (!same) {
+		TRY(store(fd, name, backup));
 		forget_surplus(fd, &listing, name);
-	*ret_path = path;
+	}
+	*ret_path = TAKE_PTR(path);
 	return 0;
 }

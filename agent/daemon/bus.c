@@ -6,6 +6,7 @@
 #include "base/names.h"
 #include "base/text.h"
 #include "daemon/bus.h"
+#include "daemon/bus_boards.h"
 #include "daemon/bus_flash.h"
 #include "daemon/bus_history.h"
 #include "daemon/bus_put.h"
@@ -14,6 +15,7 @@
 #define ERROR_INVALID         NAME_BUS ".Error.PolicyInvalid"
 #define ERROR_NO_HISTORY      NAME_BUS ".Error.NoHistory"
 #define ERROR_NOT_QUARANTINED NAME_BUS ".Error.NotQuarantined"
+#define ERROR_NOT_ENROLLABLE  NAME_BUS ".Error.NotEnrollable"
 
 struct bus {
 	sd_bus *connection;
@@ -153,6 +155,13 @@ static int on_status(sd_bus_message *call, void *context, sd_bus_error *error)
 	return r < 0 ? r : send_array(reply);
 }
 
+static int refuse_without_history(sd_bus_error *error)
+{
+	return sd_bus_error_set(error, ERROR_NO_HISTORY,
+		"The history cannot be read, and so nothing is written either; the journal "
+		"of plugflashd says why");
+}
+
 static int on_history(sd_bus_message *call, void *context, sd_bus_error *error)
 {
 	struct history *history = conduct_history(((struct bus *)context)->view->conduct);
@@ -161,9 +170,7 @@ static int on_history(sd_bus_message *call, void *context, sd_bus_error *error)
 	if (r < 0)
 		return r;
 	if (!history)
-		return sd_bus_error_set(error, ERROR_NO_HISTORY,
-			"The history cannot be read, and so nothing is written either; the journal "
-			"of plugflashd says why");
+		return refuse_without_history(error);
 	_cleanup_(message_unrefp) sd_bus_message *reply = NULL;
 	r = sd_bus_message_new_method_return(call, &reply);
 	if (r >= 0)
@@ -214,13 +221,94 @@ static int on_release(sd_bus_message *call, void *context, sd_bus_error *error)
 	return r < 0 ? r : sd_bus_reply_method_return(call, NULL);
 }
 
-static int on_check(sd_bus_message *call, void *context, sd_bus_error *error)
+/* ---- boards ------------------------------------------------------------------------------ */
+
+static int on_list_boards(sd_bus_message *call, void *context, sd_bus_error *error)
 {
-	(void)error;
 	const struct bus_view *view = ((struct bus *)context)->view;
+	struct history *history = conduct_history(view->conduct);
+	if (!history)
+		return refuse_without_history(error);
+	_cleanup_(message_unrefp) sd_bus_message *reply = NULL;
+	int r = sd_bus_message_new_method_return(call, &reply);
+	if (r >= 0)
+		r = bus_put_boards(reply, history, view->policy);
+	return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
+}
+
+/* The one board that is plugged in; several are told with their ports. */
+static int find_only_board(
+	const struct monitor *monitor, const struct device **ret, sd_bus_error *error)
+{
+	_cleanup_(freep) char *ports = NULL;
+	size_t count = 0;
+	for (size_t i = 0; i < monitor_count(monitor); i++) {
+		const struct device *device = monitor_device(monitor, i);
+		_cleanup_(freep) char *title = device_describe(device);
+		if (!enrolment_is_board(device))
+			continue;
+		if (!title || text_append(&ports, "%s%s at %s", count ? ", " : "", title,
+				      *device->port ? device->port : device->place) < 0)
+			return -ENOMEM;
+		*ret = device;
+		count++;
+	}
+	if (count == 1)
+		return 0;
+	if (count == 0)
+		return sd_bus_error_set(error, ERROR_NO_BOARD,
+			"No board is plugged in: none is in a boot mode, and none runs Klipper; "
+			"--port names a place that something else is on");
+	return sd_bus_error_setf(error, ERROR_NOT_ENROLLABLE,
+		"There are several boards; name the port of the one that is meant with --port: %s",
+		ports);
+}
+
+static int find_to_enrol(const struct monitor *monitor, const char *place,
+	const struct device **ret, sd_bus_error *error)
+{
+	if (!*place)
+		return find_only_board(monitor, ret, error);
+	*ret = monitor_find(monitor, place);
+	if (*ret)
+		return 0;
+	_cleanup_(freep) char *safe = text_escape(place);
+	return sd_bus_error_setf(error, ERROR_NO_BOARD,
+		"Nothing is plugged in at %s; \"plugflash list --all\" shows the places",
+		safe ? safe : "that place");
+}
+
+static int on_enrollable(sd_bus_message *call, void *context, sd_bus_error *error)
+{
+	const struct bus_view *view = ((struct bus *)context)->view;
+	_cleanup_(reasons_done) struct reasons reasons = { 0 };
+	const struct device *device = NULL;
+	struct enrolment enrolment;
+	const char *place;
+	int r = sd_bus_message_read(call, "s", &place);
+	if (r >= 0)
+		r = find_to_enrol(view->monitor, place, &device, error);
+	if (r < 0)
+		return r;
+	r = enrolment_identify(device, conduct_facts(view->conduct, device), &enrolment, &reasons);
+	if (r == ENROLMENT_REFUSED)
+		return sd_bus_error_setf(
+			error, ERROR_NOT_ENROLLABLE, "%s", reasons.items[0].sentence);
+	_cleanup_(message_unrefp) sd_bus_message *reply = NULL;
+	if (r >= 0)
+		r = sd_bus_message_new_method_return(call, &reply);
+	if (r >= 0)
+		r = bus_put_enrolment(reply, device, &enrolment);
+	return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
+}
+
+/* ---- policies ---------------------------------------------------------------------------- */
+
+static int reply_check(sd_bus_message *call, const struct rulebook_source *source)
+{
 	_cleanup_(policy_freep) struct policy *policy = NULL;
 	_cleanup_(reasons_done) struct reasons errors = { 0 }, warnings = { 0 };
-	int r = rulebook_load(view->rulebook, &policy, &errors, &warnings);
+	int r = rulebook_load(source, &policy, &errors, &warnings);
 	if (r < 0)
 		return r;
 	_cleanup_(message_unrefp) sd_bus_message *reply = NULL;
@@ -234,6 +322,24 @@ static int on_check(sd_bus_message *call, void *context, sd_bus_error *error)
 	if (r >= 0)
 		r = bus_put_sentences(reply, "warnings", &warnings);
 	return r < 0 ? r : send_array(reply);
+}
+
+static int on_check(sd_bus_message *call, void *context, sd_bus_error *error)
+{
+	(void)error;
+	return reply_check(call, ((struct bus *)context)->view->rulebook);
+}
+
+static int on_check_with(sd_bus_message *call, void *context, sd_bus_error *error)
+{
+	struct rulebook_source source = *((struct bus *)context)->view->rulebook;
+	int r = sd_bus_message_read(call, "ss", &source.more_name, &source.more_text);
+	if (r < 0)
+		return r;
+	if (!rulebook_is_file_name(source.more_name))
+		return sd_bus_error_set(error, SD_BUS_ERROR_INVALID_ARGS,
+			"Wanted is the name of a policy file, as board-eddy.conf, and its text");
+	return reply_check(call, &source);
 }
 
 static int on_reload(sd_bus_message *call, void *context, sd_bus_error *error)
@@ -254,6 +360,9 @@ static const sd_bus_vtable vtable[] = {
 	SD_BUS_METHOD("Explain", "s", "a{sv}", on_explain, SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD("ExplainLike", "s", "a{sv}", on_explain_like, SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD("Check", NULL, "a{sv}", on_check, SD_BUS_VTABLE_UNPRIVILEGED),
+	SD_BUS_METHOD("CheckWith", "ss", "a{sv}", on_check_with, SD_BUS_VTABLE_UNPRIVILEGED),
+	SD_BUS_METHOD("ListBoards", NULL, "aa{sv}", on_list_boards, SD_BUS_VTABLE_UNPRIVILEGED),
+	SD_BUS_METHOD("Enrollable", "s", "a{sv}", on_enrollable, SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD("History", "a{sv}", "aa{sv}", on_history, SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD("ListFirmware", NULL, "aa{sv}", on_list_firmware, SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD("Flash", "s", "t", on_flash, SD_BUS_VTABLE_UNPRIVILEGED),

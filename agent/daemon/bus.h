@@ -14,6 +14,10 @@
  *   Flash(s place, port or name of a board) → t job
  *   Release(s place)
  *   Check() → a{sv}: reads the policy files anew, applies nothing
+ *   CheckWith(s name, s text) → a{sv}: the same as if there were one file more
+ *   ListBoards() → aa{sv}: the book of boards, and those that the policy names
+ *   Enrollable(s place) → a{sv}: which board is there, as an entry of the policy would say it; "":
+ *   the only one that is plugged in
  */
 #include <systemd/sd-bus.h>
 #include <systemd/sd-event.h>

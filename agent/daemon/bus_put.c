@@ -120,6 +120,8 @@ int bus_put_facts(sd_bus_message *message, const struct board_facts *facts)
 	TRY(bus_put_number(message, "flash_size_bytes", facts->flash_size_bytes));
 	if (*facts->unique_id)
 		TRY(bus_put_string(message, "unique_id", facts->unique_id));
+	if (facts->id_origin != PROVENANCE_NONE)
+		TRY(bus_put_string(message, "id_from", provenance_name(facts->id_origin)));
 	TRY(put_obstacles(message, facts));
 	if (facts->has_application_start)
 		TRY(bus_put_number(message, "application_start", facts->application_start));

@@ -40,6 +40,8 @@ void conduct_call(struct job *job, const struct judgement *judgement)
 		refuse_second_call(job);
 		return;
 	}
+	/* What comes next on the socket comes because we asked. */
+	sightings_on_request(job->conduct->sightings, job->device, clock_usec(CLOCK_MONOTONIC));
 	int r = worker_send(job->worker, &message, -1);
 	if (r < 0) {
 		conduct_stop(job, OUTCOME_FAILED, REASON_INTERNAL, strerror(-r));

@@ -47,6 +47,7 @@ static int send_go(struct job *job, const struct image *image, bool force)
 static int adopt_judgement(struct job *job, const struct judgement *judgement)
 {
 	const struct policy_rule *rule = judgement->rule;
+	job->speaks = judgement->speaks;
 	if (rule) {
 		job->rule = strdup(rule->name);
 		job->board = rule->board ? strdup(rule->board) : NULL;
@@ -90,6 +91,15 @@ static void refuse(struct job *job, const struct judgement *judgement)
 	conduct_stop(job, OUTCOME_REFUSED, code, sentence ? sentence : "out of memory");
 }
 
+/* By what its backups are told from those of others. */
+static const char *backup_board(const struct job *job)
+{
+	const char *serial = job->device->serial;
+	if (*job->facts.unique_id)
+		return job->facts.unique_id;
+	return *serial && !policy_serial_is_shared(serial) ? serial : job->device->place;
+}
+
 /* What the board holds, durably, before it is overwritten. 0, or why nothing may be written. */
 static int keep_firmware(struct job *job)
 {
@@ -97,7 +107,7 @@ static int keep_firmware(struct job *job)
 		return 0;
 	_cleanup_(freep) char *path = NULL;
 	const struct backup backup = {
-		.board = *job->facts.unique_id ? job->facts.unique_id : job->device->place,
+		.board = backup_board(job),
 		.time_usec = job->started_realtime_usec,
 		.address = job->firmware.address,
 		.bytes = job->firmware.bytes,
@@ -154,6 +164,7 @@ static void identify(struct job *job, const struct board_facts *facts)
 	const struct conduct *conduct = job->conduct;
 	struct intent intent;
 	struct own_write write;
+	struct passport_claim claim;
 	struct identity_clues clues = {
 		.sighting = sightings_before(conduct->sightings, job->device),
 	};
@@ -161,6 +172,8 @@ static void identify(struct job *job, const struct board_facts *facts)
 		write = ledger_own_write(&intent);
 		clues.own_write = &write;
 	}
+	if (ledger_passport(conduct->ledger, job->device, &claim))
+		clues.passport = &claim;
 	job->facts = *facts;
 	job->facts.chip_origin = CHIP_ORIGIN_UNSAID;
 	job->has_facts = true;
@@ -263,8 +276,9 @@ void conduct_judge_successor(struct job *job)
 /* The history says when nobody has seen it start. */
 static void finish_unseen(struct job *job, const struct wire_outcome *outcome)
 {
-	_cleanup_(freep) char *sentence = text_format(
-		"%s; whether it runs was not looked at, as the rule says", outcome->sentence);
+	_cleanup_(freep) char *sentence = text_format("%s; whether it runs was not looked at%s",
+		outcome->sentence,
+		device_is_line(job->device) ? ": a line does not show it" : ", as the rule says");
 	conduct_finish(job, outcome->outcome, REASON_NONE,
 		outcome->restarted && sentence ? sentence : outcome->sentence);
 }

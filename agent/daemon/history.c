@@ -266,7 +266,20 @@ static int store_intent(struct history *history, const struct job *job)
 	query_text(&query, device->serial ? device->serial : "");
 	query_text(&query, chips);
 	query_number(&query, clock_usec(CLOCK_REALTIME));
+	query_text(&query, provenance_name(facts->id_origin));
 	return query_run(&query);
+}
+
+/* An older plugflash noted no origin. */
+static int parse_origin(const char *text, const char *id, enum provenance *ret)
+{
+	int provenance = *text ? provenance_from_name(text)
+			 : *id ? PROVENANCE_SEEN
+			       : PROVENANCE_NONE;
+	if (provenance < 0)
+		return -EUCLEAN;
+	*ret = (enum provenance)provenance;
+	return 0;
 }
 
 static int read_intent(const struct query *query, struct intent *ret)
@@ -290,6 +303,8 @@ static int read_intent(const struct query *query, struct intent *ret)
 	if (r >= 0)
 		r = chip_set_from_text(query_column_text(query, 10), &facts->possible_chips);
 	intent.stored_realtime_usec = query_column_number(query, 11);
+	if (r >= 0)
+		r = parse_origin(query_column_text(query, 12), facts->unique_id, &facts->id_origin);
 	if (r < 0)
 		return -EUCLEAN;
 	*ret = intent;

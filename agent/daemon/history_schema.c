@@ -101,6 +101,32 @@ static const char *const steps[] = {
 	"ALTER TABLE intents ADD COLUMN boot_serial TEXT NOT NULL DEFAULT '';"
 	"ALTER TABLE intents ADD COLUMN possible_chips TEXT NOT NULL DEFAULT '';"
 	"ALTER TABLE intents ADD COLUMN stored_realtime_usec INTEGER NOT NULL DEFAULT 0;",
+
+	/* How an id was learnt; of older intents nobody knows, and the weakest is taken. The book
+	 * of boards: one that no policy names, and that was never written, is forgotten first. */
+	"ALTER TABLE intents ADD COLUMN id_origin TEXT NOT NULL DEFAULT '';"
+	"CREATE TABLE boards ("
+	"  board INTEGER PRIMARY KEY,"
+	"  id TEXT NOT NULL UNIQUE,"
+	"  chip TEXT,"
+	"  place TEXT NOT NULL,"
+	"  is_named INTEGER NOT NULL,"
+	"  is_written INTEGER NOT NULL,"
+	"  first_realtime_usec INTEGER NOT NULL,"
+	"  last_realtime_usec INTEGER NOT NULL"
+	") STRICT;"
+	"CREATE INDEX boards_by_worth ON boards (is_named, is_written, last_realtime_usec);"
+	"CREATE TABLE ties ("
+	"  board INTEGER NOT NULL,"
+	"  kind TEXT NOT NULL,"
+	"  value TEXT NOT NULL,"
+	"  learnt TEXT NOT NULL,"
+	"  first_realtime_usec INTEGER NOT NULL,"
+	"  last_realtime_usec INTEGER NOT NULL,"
+	"  count INTEGER NOT NULL,"
+	"  PRIMARY KEY (board, kind, value)"
+	") STRICT, WITHOUT ROWID;"
+	"CREATE INDEX ties_by_value ON ties (value, kind);",
 };
 
 #define VERSION_NEWEST ((int64_t)ELEMENTSOF(steps))

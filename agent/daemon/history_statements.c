@@ -45,13 +45,14 @@ const char *const history_statements[_STATEMENT_MAX] = {
 	[FIND_QUARANTINED] = "SELECT image_sha256, attempts, returns, quarantined_realtime_usec, "
 			     "why, place FROM places WHERE quarantined_realtime_usec <> 0 "
 			     "ORDER BY place",
-	[FIND_INTENT] = "SELECT job, image_sha256, chip, rom_revision, flash_size_bytes, "
-			"flash_content, unique_id, is_partitioned, mode, boot_serial, "
-			"possible_chips, stored_realtime_usec FROM intents WHERE place = ?",
+	[FIND_INTENT] =
+		"SELECT job, image_sha256, chip, rom_revision, flash_size_bytes, "
+		"flash_content, unique_id, is_partitioned, mode, boot_serial, "
+		"possible_chips, stored_realtime_usec, id_origin FROM intents WHERE place = ?",
 	[STORE_INTENT] = "REPLACE INTO intents (place, job, image_sha256, chip, rom_revision, "
 			 "flash_size_bytes, flash_content, unique_id, is_partitioned, mode, "
-			 "boot_serial, possible_chips, stored_realtime_usec) "
-			 "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+			 "boot_serial, possible_chips, stored_realtime_usec, id_origin) "
+			 "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 	[DROP_INTENT] = "DELETE FROM intents WHERE place = ?",
 	[LAST_JOB] = "SELECT max((SELECT coalesce(max(job), 0) FROM jobs), "
 		     "(SELECT coalesce(max(last_job), 0) FROM numbers))",
@@ -72,4 +73,36 @@ const char *const history_statements[_STATEMENT_MAX] = {
 		       "jobs_by_begin WHERE began_realtime_usec < ? AND job < ? LIMIT ?)",
 	[RETIRE_MANY] = "DELETE FROM jobs WHERE job IN "
 			"(SELECT job FROM jobs WHERE job < ? ORDER BY job LIMIT ?)",
+	[FIND_BOARD] = "SELECT board FROM boards WHERE id = ?",
+	[STORE_BOARD] = "INSERT INTO boards (id, chip, place, is_named, is_written, "
+			"first_realtime_usec, last_realtime_usec) "
+			"VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6) ON CONFLICT (id) DO UPDATE SET "
+			"chip = coalesce(excluded.chip, chip), "
+			"place = iif(excluded.place = '', place, excluded.place), "
+			"is_named = max(is_named, excluded.is_named), "
+			"is_written = max(is_written, excluded.is_written), "
+			"last_realtime_usec = excluded.last_realtime_usec",
+	[RENAME_BOARD] = "UPDATE boards SET id = ?2 WHERE board = ?1",
+	[DROP_BOARD] = "DELETE FROM boards WHERE board = ?",
+	[WORST_BOARD] = "SELECT board FROM boards INDEXED BY boards_by_worth "
+			"WHERE is_named = 0 AND board <> ?1 AND (SELECT count(*) FROM boards "
+			"INDEXED BY boards_by_worth WHERE is_named = 0) > ?2 "
+			"ORDER BY is_written, last_realtime_usec LIMIT 1",
+	[LIST_BOARDS] = "SELECT board, id, chip, place, first_realtime_usec, last_realtime_usec "
+			"FROM boards ORDER BY last_realtime_usec DESC, board DESC",
+	[FIND_TIE] = "SELECT learnt FROM ties WHERE board = ? AND kind = ? AND value = ?",
+	[STORE_TIE] = "INSERT INTO ties (board, kind, value, learnt, first_realtime_usec, "
+		      "last_realtime_usec, count) VALUES (?1, ?2, ?3, ?4, ?5, ?5, 1) "
+		      "ON CONFLICT (board, kind, value) DO UPDATE SET learnt = excluded.learnt, "
+		      "last_realtime_usec = excluded.last_realtime_usec, count = count + 1",
+	[MOVE_TIES] = "UPDATE OR IGNORE ties SET board = ?1 WHERE board = ?2",
+	[DROP_TIES] = "DELETE FROM ties WHERE board = ?",
+	[TRIM_TIES] = "DELETE FROM ties WHERE board = ?1 AND kind = ?2 AND value NOT IN "
+		      "(SELECT value FROM ties WHERE board = ?1 AND kind = ?2 "
+		      "ORDER BY last_realtime_usec DESC, value LIMIT ?3)",
+	[LIST_TIES] = "SELECT kind, value, learnt, first_realtime_usec, last_realtime_usec, count "
+		      "FROM ties WHERE board = ? ORDER BY kind, last_realtime_usec DESC, value",
+	[FIND_DFU_TIES] = "SELECT id, learnt, place FROM ties INDEXED BY ties_by_value "
+			  "JOIN boards USING (board) WHERE value = ? AND "
+			  "kind IN ('dfu-serial', 'dfu-serial-computed')",
 };

@@ -233,6 +233,8 @@ static int judge_image(const struct policy *policy, struct store *store,
 	/* Why there is no image stands in the reasons. */
 	judgement->image_path = TAKE_PTR(firmware.path);
 	judgement->image = TAKE_PTR(firmware.image);
+	judgement->speaks =
+		firmware.says.has_klipper ? firmware.says.klipper.transport : TRANSPORT_UNKNOWN;
 	if (mode_can_be_asked(device->mode) && judgement->image)
 		return judge_application(policy, &known, device, &firmware.says, judgement);
 	return judge_way(rule, &known, device, &judgement->reasons);
@@ -249,13 +251,25 @@ static int explain_unknown(const struct policy *policy, const struct device *dev
 		why ? why : "nobody can tell");
 }
 
+/* Whatever the rule would write: of a board of which two things are said one is wrong. */
+static int refuse_dispute(const struct board_facts *facts, struct judgement *judgement)
+{
+	_cleanup_(freep) char *sentence = identity_dispute_text(&facts->dispute);
+	return sentence ? reasons_add(
+				  &judgement->reasons, REASON_IDENTITY_CONTRADICTED, "%s", sentence)
+			: -ENOMEM;
+}
+
 int judge(const struct policy *policy, struct store *store, const struct device *device,
 	const struct board_facts *facts, struct judgement *ret)
 {
 	_cleanup_(judgement_done) struct judgement judgement = { 0 };
 	judgement.verdict = policy_decide(policy, device, facts, &judgement.rule);
 	int r = 0;
-	if (judgement.verdict == VERDICT_FLASH)
+	bool is_judged = judgement.verdict == VERDICT_FLASH || judgement.verdict == VERDICT_UNKNOWN;
+	if (is_judged && facts && facts->dispute.one != WITNESS_NONE)
+		r = refuse_dispute(facts, &judgement);
+	else if (judgement.verdict == VERDICT_FLASH)
 		r = judge_image(policy, store, device, facts, &judgement);
 	else if (judgement.verdict == VERDICT_UNKNOWN)
 		r = explain_unknown(policy, device, facts, &judgement);

@@ -7,7 +7,9 @@
 #include "base/text.h"
 #include "daemon/budget.h"
 #include "daemon/ledger.h"
+#include "daemon/passports.h"
 #include "daemon/story.h"
+#include "model/serial.h"
 
 /* Some thirty boards a day for ten years, and about as long. */
 #define HISTORY_DAYS 3650
@@ -145,8 +147,17 @@ struct own_write ledger_own_write(const struct intent *intent)
 		.boot_serial = intent->boot_serial,
 		.chip = intent->facts.chip,
 		.unique_id = intent->facts.unique_id,
+		.id_origin = intent->facts.id_origin,
 		.is_recent = is_recent(intent),
 	};
+}
+
+bool ledger_passport(struct ledger *ledger, const struct device *device, struct passport_claim *ret)
+{
+	if (device->mode != MODE_DFU || !*device->serial || serial_is_shared(device->serial))
+		return false;
+	struct history *history = ledger_history(ledger);
+	return history && heed(ledger, passports_claim(history, device, ret)) == PASSPORTS_CLAIM;
 }
 
 /* What is in flash has changed since, and with it what shows of the chip's size. */
@@ -324,13 +335,34 @@ static int end_permitted(struct ledger *ledger, const struct policy_limits *limi
 	return r;
 }
 
+/* A book that cannot be written is no reason to call a good end a bad one. */
+static void learn(struct ledger *ledger, const struct job *job)
+{
+	bool was_written = job->permitted_usec > 0;
+	bool holds_image = was_written && outcome_is_good(job->outcome);
+	const struct encounter encounter = {
+		.device = job->device,
+		.facts = job->has_facts ? &job->facts : NULL,
+		.successor = job->is_restarted ? job->successor : NULL,
+		.name = was_written ? job->board : NULL,
+		.image = holds_image ? &job->digest : NULL,
+	};
+	struct lesson lesson;
+	if (job->has_facts && passport_learn(&encounter, &lesson) == LESSON_LEARNT)
+		(void)heed(ledger,
+			passports_store(ledger->history, &lesson, clock_usec(CLOCK_REALTIME)));
+}
+
 int ledger_end(struct ledger *ledger, const struct policy_limits *limits, const struct job *job,
 	bool is_return)
 {
 	if (!ledger_history(ledger))
 		return ledger->trouble;
-	return heed(ledger, job->permitted_usec > 0 ? end_permitted(ledger, limits, job, is_return)
-						    : history_store(ledger->history, job));
+	int r = heed(ledger, job->permitted_usec > 0 ? end_permitted(ledger, limits, job, is_return)
+						     : history_store(ledger->history, job));
+	if (r >= 0)
+		learn(ledger, job);
+	return r;
 }
 
 void ledger_retire(struct ledger *ledger, const struct policy_limits *limits)

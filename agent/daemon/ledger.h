@@ -42,6 +42,11 @@ int ledger_judge(struct ledger *ledger, const struct policy *policy, struct stor
 bool ledger_intent(struct ledger *ledger, const char *place, struct intent *ret);
 struct own_write ledger_own_write(const struct intent *intent);
 
+/* What the book of boards says of the serial that a board in DFU shows (passports.h), if that is
+ * one that names a board, and the book can be had. */
+bool ledger_passport(
+	struct ledger *ledger, const struct device *device, struct passport_claim *ret);
+
 /* While no job is in flight: a history that has turned out damaged is looked at anew, as at the
  * start, and set aside if that is so. */
 void ledger_mend(struct ledger *ledger);
@@ -57,7 +62,8 @@ void ledger_note(struct ledger *ledger, const struct job *job);
 int ledger_permit(struct ledger *ledger, const struct policy_limits *limits, const struct job *job,
 	struct reasons *reasons) _must_check_;
 
-/* Stores how the job ended and what that means for its place. Negative errno: not stored. */
+/* Stores how the job ended and what that means for its place, and then, if that can be stored, what
+ * was learnt of the board. Negative errno: the end is not stored. */
 int ledger_end(struct ledger *ledger, const struct policy_limits *limits, const struct job *job,
 	bool is_return) _must_check_;
 

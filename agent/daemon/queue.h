@@ -52,6 +52,7 @@ struct job {
 
 	struct job_printers printers;
 
+	enum transport speaks; /* the image, as judgement.speaks */
 	uint64_t resumes; /* the job whose unfinished write this one goes on with; 0: none */
 
 	enum job_phase phase;

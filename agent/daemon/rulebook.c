@@ -6,11 +6,13 @@
 #include <dirent.h>
 #include <errno.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 
 #include "base/file.h"
 #include "base/text.h"
 #include "daemon/rulebook.h"
+#include "model/can_uuid.h"
 
 #define POLICY_FILE_MAX  (1u << 20)
 #define POLICY_FILES_MAX 1024
@@ -18,6 +20,7 @@
 struct policy_file {
 	char *name;
 	char *path;
+	const char *text; /* of one that is not there yet; NULL: it is */
 };
 
 struct policy_files {
@@ -74,6 +77,11 @@ static bool is_policy_name(const char *name)
 {
 	size_t length = strlen(name);
 	return name[0] != '.' && length > 5 && text_equal(name + length - 5, ".conf");
+}
+
+bool rulebook_is_file_name(const char *name)
+{
+	return is_policy_name(name) && !strchr(name, '/') && text_is_plain(name);
 }
 
 static void closedirp(DIR **directory)
@@ -141,6 +149,57 @@ static int may_trust(int fd, const char *path, uid_t owner, struct reasons *erro
 	return 1;
 }
 
+/* ---- a file that is not there yet -------------------------------------------------------- */
+
+static int add_more(
+	const struct rulebook_source *source, struct policy_files *files, struct reasons *errors)
+{
+	const struct policy_file *known = policy_files_find(files, source->more_name);
+	if (known)
+		return complain(errors, known->path, "the file exists already",
+			"take another name, or remove it first");
+	int r = policy_files_put(
+		files, source->directories[source->directory_count - 1], source->more_name);
+	if (r >= 0)
+		policy_files_find(files, source->more_name)->text = source->more_text;
+	return r;
+}
+
+static bool is_same_board(const struct policy_board *left, const struct policy_board *right)
+{
+	char left_uuid[CAN_UUID_TEXT] = "", right_uuid[CAN_UUID_TEXT] = "";
+	if (left->serial && right->serial)
+		return strcasecmp(left->serial, right->serial) == 0;
+	if (left->serial)
+		(void)can_uuid_from_serial(left->serial, left_uuid);
+	if (right->serial)
+		(void)can_uuid_from_serial(right->serial, right_uuid);
+	const char *one = left->can_uuid ? left->can_uuid : left_uuid;
+	const char *other = right->can_uuid ? right->can_uuid : right_uuid;
+	return *one && strcasecmp(one, other) == 0;
+}
+
+/* One board, one name: which rule means it should not depend on their order. */
+static int check_more(const struct policy *policy, const char *path, struct reasons *errors)
+{
+	for (size_t i = 0; i < policy->board_count; i++)
+		for (size_t k = 0; k < policy->board_count; k++) {
+			const struct policy_board *mine = &policy->boards[i];
+			const struct policy_board *known = &policy->boards[k];
+			bool is_more = text_equal(mine->origin.file, path);
+			bool is_known = !text_equal(known->origin.file, path);
+			if (!is_more || !is_known || !is_same_board(mine, known))
+				continue;
+			if (reasons_add(errors, REASON_POLICY_INVALID,
+				    "%s:%u: this board is enrolled already, as \"%s\"; use that "
+				    "name, or take that entry out",
+				    known->origin.file, known->origin.line,
+				    known->name ? known->name : "") < 0)
+				return -ENOMEM;
+		}
+	return 0;
+}
+
 static int load_file(const char *path, uid_t owner, struct policy *policy, struct reasons *errors,
 	struct reasons *warnings)
 {
@@ -160,6 +219,20 @@ static int load_file(const char *path, uid_t owner, struct policy *policy, struc
 	return rulebook_parse(path, (char *)text, policy, errors, warnings);
 }
 
+static int load_files(const struct rulebook_source *source, const struct policy_files *files,
+	struct policy *policy, struct reasons *errors, struct reasons *warnings)
+{
+	const struct policy_file *more = NULL;
+	for (size_t i = 0; i < files->count; i++) {
+		const struct policy_file *file = &files->items[i];
+		TRY(file->text ? rulebook_parse(file->path, file->text, policy, errors, warnings)
+			       : load_file(file->path, source->owner, policy, errors, warnings));
+		more = file->text ? file : more;
+	}
+	TRY(rulebook_check(policy, errors));
+	return more ? check_more(policy, more->path, errors) : 0;
+}
+
 int rulebook_load(const struct rulebook_source *source, struct policy **ret, struct reasons *errors,
 	struct reasons *warnings)
 {
@@ -169,21 +242,13 @@ int rulebook_load(const struct rulebook_source *source, struct policy **ret, str
 		return -ENOMEM;
 
 	size_t errors_before = errors->count;
-	for (size_t i = 0; i < source->directory_count; i++) {
-		int r = scan_directory(source->directories[i], &files, errors);
-		if (r < 0)
-			return r;
-	}
+	for (size_t i = 0; i < source->directory_count; i++)
+		TRY(scan_directory(source->directories[i], &files, errors));
+	if (source->more_name && source->directory_count > 0)
+		TRY(add_more(source, &files, errors));
 	if (files.count > 0)
 		qsort(files.items, files.count, sizeof(*files.items), compare_files);
-	for (size_t i = 0; i < files.count; i++) {
-		int r = load_file(files.items[i].path, source->owner, policy, errors, warnings);
-		if (r < 0)
-			return r;
-	}
-	int r = rulebook_check(policy, errors);
-	if (r < 0)
-		return r;
+	TRY(load_files(source, &files, policy, errors, warnings));
 	if (errors->count > errors_before)
 		return RULEBOOK_INVALID;
 	*ret = TAKE_PTR(policy);

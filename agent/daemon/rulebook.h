@@ -16,6 +16,10 @@ struct rulebook_source {
 	const char *const *directories;
 	size_t directory_count;
 	uid_t owner; /* who may own a policy beside root */
+	/* One file more, that is not there yet: would it do? Its boards must not be enrolled under
+	 * another name. NULL: none. */
+	const char *more_name;
+	const char *more_text;
 };
 
 /*
@@ -26,6 +30,9 @@ struct rulebook_source {
 #define RULEBOOK_INVALID 1
 int rulebook_load(const struct rulebook_source *source, struct policy **ret, struct reasons *errors,
 	struct reasons *warnings) _must_check_;
+
+/* Is it a name that a file with policies may have? */
+bool rulebook_is_file_name(const char *name);
 
 /* Adds what one file's text says to `policy`. 0 or -ENOMEM; complaints go to `errors`. */
 int rulebook_parse(const char *file, const char *text, struct policy *policy,

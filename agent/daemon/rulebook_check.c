@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* What shows only when all files are read: names twice, and names of nothing; see rulebook.h. */
 #include <errno.h>
+#include <strings.h>
 
 #include "base/name_index.h"
 #include "daemon/rulebook.h"
+#include "model/can_uuid.h"
 
 static int complain_twice(struct reasons *errors, const struct policy_origin *second,
 	const struct policy_origin *first, const char *what, const char *name)
@@ -36,6 +38,26 @@ static int check_printer(
 	if (!first || first == printer)
 		return 0;
 	return complain_twice(errors, &printer->origin, &first->origin, "printer", printer->name);
+}
+
+/* The one follows from the other, so that both can be stated only if they are of one board. */
+static int check_board_ids(const struct policy *policy, struct reasons *errors)
+{
+	for (size_t i = 0; i < policy->board_count; i++) {
+		const struct policy_board *board = &policy->boards[i];
+		char uuid[CAN_UUID_TEXT];
+		bool contradicts = board->serial && board->can_uuid &&
+				   can_uuid_from_serial(board->serial, uuid) &&
+				   strcasecmp(uuid, board->can_uuid) != 0;
+		if (contradicts &&
+			reasons_add(errors, REASON_POLICY_INVALID,
+				"%s:%u: the can_uuid %s of board \"%s\" is not that of its serial "
+				"%s, whose can_uuid is %s; correct one of them, or take one out",
+				board->origin.file, board->origin.line, board->can_uuid,
+				board->name ? board->name : "", board->serial, uuid) < 0)
+			return -ENOMEM;
+	}
+	return 0;
 }
 
 static bool contradicts_board(const struct policy *policy, const struct policy_rule *rule)
@@ -81,6 +103,7 @@ int rulebook_check(struct policy *policy, struct reasons *errors)
 		name_index_add(&rules, policy->rules[i].name, i);
 	name_index_sort(&rules);
 
+	r = check_board_ids(policy, errors);
 	for (size_t i = 0; i < policy->printer_count && r >= 0; i++)
 		r = check_printer(policy, &policy->printers[i], errors);
 	for (size_t i = 0; i < policy->board_count && r >= 0; i++)

@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "daemon/rulebook.h"
 #include "daemon/rulebook_parts.h"
+#include "model/can_uuid.h"
 
 /* Klipper's and Katapult's own choice (klipper, src/Kconfig). */
 #define KLIPPER_BAUD 250000
@@ -40,7 +41,7 @@ static void board_can_uuid(struct parse *parse, const config_setting_t *setting,
 {
 	take_name(parse, setting, &((struct policy_board *)board)->can_uuid);
 	const char *uuid = ((struct policy_board *)board)->can_uuid;
-	if (uuid && (strlen(uuid) != 12 || strspn(uuid, "0123456789abcdefABCDEF") != 12))
+	if (uuid && !can_uuid_is_valid(uuid))
 		complain(parse, setting, "can_uuid wants twelve hexadecimal digits");
 }
 
@@ -161,12 +162,26 @@ static void match_board(struct parse *p, const config_setting_t *s, void *rule)
 	take_name(p, s, &((struct policy_rule *)rule)->board);
 }
 
+static void match_provenance(struct parse *parse, const config_setting_t *setting, void *rule)
+{
+	const char *text = want_string(parse, setting);
+	int provenance = text ? provenance_from_name(text) : 0;
+	if (provenance < 0)
+		complain(parse, setting,
+			"provenance \"%s\" is not known; known are seen, declared, computed, "
+			"requested and shown",
+			text);
+	else
+		((struct policy_rule *)rule)->provenance = (enum provenance)provenance;
+}
+
 static const struct key match_keys[] = {
 	{ "mode", match_mode },
 	{ "chip", match_chip },
 	{ "vid_pid", match_vid_pid },
 	{ "path", match_path },
 	{ "board", match_board },
+	{ "provenance", match_provenance },
 };
 
 static void flash_image(struct parse *p, const config_setting_t *s, void *rule)
@@ -349,6 +364,9 @@ static void parse_rule(struct parse *parse, const config_setting_t *setting)
 		complain(parse, setting,
 			"this rule has no match; write match = { } if it means every "
 			"board");
+	if (rule->provenance && !rule->board)
+		complain(parse, setting,
+			"provenance says how well a board must be known; add board = \"…\"");
 	if (flash == rule->ignore)
 		complain(parse, setting, "a rule has either flash = { … } or ignore = true");
 	if (flash && !rule->image)

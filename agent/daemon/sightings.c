@@ -11,8 +11,10 @@
 struct entry {
 	/* A place is not enough; see queue_at(). NULL: free. */
 	char *syspath;
+	bool has_left; /* else what is there was only asked to */
+	uint64_t asked_arrival;
 	struct sighting left;
-	uint64_t left_usec;
+	uint64_t left_usec; /* or was asked to */
 	bool is_caught;
 	uint64_t arrival; /* that it was caught for */
 };
@@ -64,26 +66,57 @@ static bool fits(const char *text)
 	return strlen(text) < SIGHTING_TEXT;
 }
 
+/* An entry for this socket in which nothing stands yet; NULL: memory is short. */
+static struct entry *begin(
+	struct sightings *sightings, const struct device *device, uint64_t now_usec)
+{
+	struct entry *entry = find(sightings, device);
+	if (!entry)
+		entry = find_oldest(sightings);
+	forget(entry);
+	entry->syspath = strdup(device->syspath);
+	entry->left_usec = now_usec;
+	return entry->syspath ? entry : NULL;
+}
+
+void sightings_on_request(
+	struct sightings *sightings, const struct device *device, uint64_t now_usec)
+{
+	struct entry *entry = begin(sightings, device, now_usec);
+	if (entry)
+		entry->asked_arrival = device->arrival;
+}
+
+static bool was_asked(const struct entry *entry, const struct device *device, uint64_t now_usec)
+{
+	return entry && !entry->has_left && entry->asked_arrival == device->arrival &&
+	       now_usec - entry->left_usec <= SIGHTINGS_USEC;
+}
+
 void sightings_on_departure(
 	struct sightings *sightings, const struct device *device, uint64_t now_usec)
 {
 	struct entry *entry = find(sightings, device);
+	bool was_requested = was_asked(entry, device, now_usec);
 	if (entry)
 		forget(entry);
 	/* Only what came last counts, and a boot ROM tells nothing of what runs; Katapult does. */
 	bool tells = mode_is_application(device->mode) || device->mode == MODE_KATAPULT;
 	if (!tells || !fits(device->serial) || !fits(device->product))
 		return;
+	entry = begin(sightings, device, now_usec);
 	if (!entry)
-		entry = find_oldest(sightings);
-	forget(entry);
-	entry->syspath = strdup(device->syspath);
-	if (!entry->syspath)
 		return;
-	entry->left = (struct sighting){ .vid = device->vid, .pid = device->pid };
+	entry->has_left = true;
+	entry->left = (struct sighting){
+		.vid = device->vid,
+		.pid = device->pid,
+		.was_requested = was_requested,
+	};
 	strcpy(entry->left.serial, device->serial);
 	strcpy(entry->left.product, device->product);
-	entry->left_usec = now_usec;
+	if (device->manufacturer && fits(device->manufacturer))
+		strcpy(entry->left.manufacturer, device->manufacturer);
 }
 
 void sightings_on_arrival(
@@ -92,7 +125,10 @@ void sightings_on_arrival(
 	struct entry *entry = find(sightings, device);
 	if (!entry || (entry->is_caught && entry->arrival == device->arrival))
 		return;
-	if (entry->is_caught || now_usec - entry->left_usec > SIGHTINGS_USEC) {
+	/* Seen anew, and still there. */
+	if (!entry->has_left && entry->asked_arrival == device->arrival)
+		return;
+	if (!entry->has_left || entry->is_caught || now_usec - entry->left_usec > SIGHTINGS_USEC) {
 		forget(entry);
 		return;
 	}

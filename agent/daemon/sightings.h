@@ -27,6 +27,11 @@ void sightings_on_departure(
 void sightings_on_arrival(
 	struct sightings *sightings, const struct device *device, uint64_t now_usec);
 
+/* We ask the board that this device is to enter its boot loader. If it leaves its socket soon, what
+ * comes there next is what it became, and not what a hand has put there: the sighting says so. */
+void sightings_on_request(
+	struct sightings *sightings, const struct device *device, uint64_t now_usec);
+
 /* The application that left the socket just before this arrival, or NULL. */
 const struct sighting *sightings_before(
 	const struct sightings *sightings, const struct device *device);

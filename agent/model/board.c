@@ -106,6 +106,12 @@ bool mode_allows_chip(enum board_mode mode, enum chip chip)
 	return chips_of_modes[mode] == CHIP_UNKNOWN || chips_of_modes[mode] == chip;
 }
 
+bool mode_shows_own_serial(enum board_mode mode)
+{
+	assert(mode < _MODE_MAX);
+	return mode != MODE_RP2040_BOOT && mode != MODE_RP2350_BOOT && mode != MODE_DFU;
+}
+
 const char *chip_origin_name(enum chip_origin origin)
 {
 	assert(origin < _CHIP_ORIGIN_MAX);

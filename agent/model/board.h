@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "model/chip.h"
+#include "model/provenance.h"
 #include "model/running.h"
 #include "model/transport.h"
 
@@ -42,6 +43,10 @@ enum chip mode_chip(enum board_mode mode);
 
 /* Could a board in this mode have the chip? Where nobody knows, it could. */
 bool mode_allows_chip(enum board_mode mode, enum chip chip);
+
+/* Is the USB serial in this mode the board's own, as its firmware wrote it? Boot ROMs show another:
+ * an RP2040's and an STM32's tell of the ROM, an RP2350's may be its maker's. */
+bool mode_shows_own_serial(enum board_mode mode);
 
 /* How it was learnt which chip a board has, where the board does not say it itself. */
 enum chip_origin {
@@ -86,6 +91,23 @@ enum bootsel {
 /* Hexadecimal digits of an id of at most 128 bits, and the end. */
 #define BOARD_ID_TEXT 33
 
+/* Who says which board it is, or which chip it has. */
+enum id_witness {
+	WITNESS_NONE,
+	WITNESS_BOARD, /* it itself */
+	WITNESS_SIGHTING, /* what left its place just before */
+	WITNESS_OWN_WRITE, /* the write of ours that is open on its place */
+	WITNESS_PASSPORT, /* the book of boards */
+	WITNESS_FIRMWARE, /* what is in its flash */
+	_WITNESS_MAX,
+};
+
+/* Two of them exclude each other: nobody is believed, and nothing is written. */
+struct id_dispute {
+	enum id_witness one, other; /* WITNESS_NONE: there is no dispute */
+	char one_says[BOARD_ID_TEXT], other_says[BOARD_ID_TEXT]; /* an id, or a chip's name */
+};
+
 enum bootloader {
 	BOOTLOADER_UNKNOWN, /* nobody has looked */
 	BOOTLOADER_NONE, /* looked, and there is none */
@@ -112,6 +134,11 @@ struct board_facts {
 	/* Upper-case hexadecimal, "" = unknown. RP2040: its flash chip's id; RP2350: its own. Both
 	 * are what the board's Klipper or SDK application shows as its USB serial. */
 	char unique_id[BOARD_ID_TEXT];
+	/* How `unique_id` was learnt, from whom, and who else says another one; found out by the
+	 * mind (identity.h), no worker says it. */
+	enum provenance id_origin;
+	enum id_witness id_witness;
+	struct id_dispute dispute;
 	bool is_partitioned; /* an RP2350 whose flash holds a partition table */
 	uint8_t refusals; /* enum board_refusal: what its fuses keep it from starting */
 

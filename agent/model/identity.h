@@ -17,6 +17,8 @@ struct sighting {
 	uint16_t pid;
 	char serial[SIGHTING_TEXT];
 	char product[SIGHTING_TEXT];
+	char manufacturer[SIGHTING_TEXT];
+	bool was_requested; /* we had asked this very board to enter its boot loader */
 };
 
 /* A write of ours that was begun on this socket and not proved, and what was known then. */
@@ -25,19 +27,31 @@ struct own_write {
 	const char *boot_serial; /* that the board showed */
 	enum chip chip; /* that it was decided to have */
 	const char *unique_id; /* "" = unknown */
+	enum provenance id_origin; /* how that was learnt then */
 	bool is_recent; /* begun minutes ago, not days: nobody has put another board there since */
+};
+
+/* What the book of boards says of the serial that a board shows in DFU (model/passport.h). */
+struct passport_claim {
+	char unique_id[BOARD_ID_TEXT];
+	enum provenance provenance; /* of the tie between the two */
+	bool names_board; /* is strong enough to say which board it is, where nobody else does */
 };
 
 /* Each NULL when there is none. */
 struct identity_clues {
 	const struct sighting *sighting;
 	const struct own_write *own_write;
+	const struct passport_claim *passport;
 };
 
-/* Completes what a probe saw, for boards in DFU and those that run a program of the Pico SDK;
- * others say their chip themselves. */
+/* Completes what a probe saw: which board it is and how that is known and, for boards in DFU and
+ * those that run a program of the Pico SDK, which chip it has; others say their chip themselves. */
 void identity_complete(
 	struct board_facts *facts, const struct device *device, const struct identity_clues *clues);
+
+/* One sentence that names both sides of a dispute and the way out; NULL when memory is short. */
+char *identity_dispute_text(const struct id_dispute *dispute) _must_check_;
 
 /* Is it the board that was being written? By the serial of its boot ROM; where many show the same,
  * only for a while, and while nothing that starts is in its flash, as a broken-off write leaves it.

@@ -66,6 +66,7 @@ struct policy_rule {
 	uint16_t pid;
 	char *path; /* glob on the place or, with a warning, on the port; NULL: any */
 	char *board; /* name of a board; NULL: any */
+	enum provenance provenance; /* how well it must be known which one it is; NONE: unstated */
 
 	/* Found by policy_index(). */
 	const struct policy_board *declared; /* `board`; NULL: none such, or not looked for */

@@ -12,6 +12,7 @@
 #include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <termios.h>
 #include <time.h>
 
@@ -108,11 +109,23 @@ static int set_raw(int fd, unsigned baud)
 	return tcsetattr(fd, TCSANOW, &settings) < 0 ? -errno : baud_set(fd, baud);
 }
 
-/* Klipper's host locks its port like this; TIOCEXCL keeps those away who do not. */
+/* The end of a process of this computer, Klipper's for one: Documentation/admin-guide/devices.txt.
+ */
+static bool is_pty(int fd)
+{
+	struct stat status;
+	return fstat(fd, &status) == 0 && major(status.st_rdev) >= 136 &&
+	       major(status.st_rdev) <= 143;
+}
+
+/* Klipper's host locks its port like this; TIOCEXCL keeps those away who do not. A pty would stay
+ * exclusive if we were killed, since the process behind it has both ends open. */
 static int hold(int fd)
 {
 	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
 		return errno == EWOULDBLOCK ? -EBUSY : -errno;
+	if (is_pty(fd))
+		return 0;
 	return ioctl(fd, TIOCEXCL) < 0 && errno != ENOTTY ? -errno : 0;
 }
 
@@ -139,6 +152,9 @@ struct serial *serial_close(struct serial *serial)
 {
 	if (!serial)
 		return NULL;
+	/* Somebody else may have had it open before us: then closing does not do it. */
+	if (serial->fd >= 0)
+		(void)!ioctl(serial->fd, TIOCNXCL);
 	safe_close(serial->fd);
 	free(serial);
 	return NULL;

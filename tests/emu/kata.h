@@ -47,6 +47,8 @@ struct kata_options {
 	const char *manufacturer; /* "CanBoot" before the rename; NULL: "katapult" */
 	const char *serial; /* "12345": chip id disabled; NULL: the chip's */
 	unsigned block_bytes; /* as CONNECT tells it, and as SEND_BLOCK wants it; 0: 64 */
+	bool lies; /* CONNECT tells these two instead */
+	uint32_t told_application, told_block_bytes;
 	bool canbus; /* answers GET_CANBUS_ID */
 	bool without_double_reset; /* starts the application without its half second */
 	bool refuses_occupied; /* H7: the first block of a unit that is not blank is an ERROR */

@@ -30,6 +30,10 @@ static void on_connect(struct kata *katapult)
 	kata_put_word(payload + 4, options->protocol ? options->protocol : protocol);
 	kata_put_word(payload + 8, katapult->kind.application);
 	kata_put_word(payload + 12, (uint32_t)kata_block_bytes(katapult));
+	if (options->lies) {
+		kata_put_word(payload + 8, options->told_application);
+		kata_put_word(payload + 12, options->told_block_bytes);
+	}
 	size_t length = put_text(payload, 16, options->mcu ? options->mcu : katapult->kind.mcu);
 	if (!options->protocol_1_0)
 		length = put_text(

@@ -11,7 +11,10 @@
 
 #include "base/text.h"
 #include "model/board.h"
+#include "model/enrolment.h"
+#include "model/passport.h"
 #include "model/policy.h"
+#include "model/serial.h"
 #include "model/transport.h"
 #include "model/version.h"
 
@@ -62,7 +65,15 @@ static void take_for_names(const char *text)
 		for (const char *digit = text; *digit; digit++)
 			must(isxdigit((unsigned char)*digit) && !islower((unsigned char)*digit));
 	}
-	(void)policy_serial_is_shared(text);
+	char uuid[CAN_UUID_TEXT];
+	bool is_id = serial_is_chip_id(text);
+	must(!is_id || !serial_is_shared(text));
+	must(can_uuid_from_serial(text, uuid) == is_id);
+	must(!is_id || can_uuid_is_valid(uuid));
+	must(!enrolment_name_is_valid(text) || (!strchr(text, '/') && text_is_plain(text)));
+	int provenance = provenance_from_name(text), tie = tie_kind_from_name(text);
+	must(provenance < 0 || text_equal(provenance_name((enum provenance)provenance), text));
+	must(tie < 0 || text_equal(tie_kind_name((enum tie_kind)tie), text));
 	int transport = transport_from_name(text);
 	must(transport < 0 || text_equal(transport_name((enum transport)transport), text));
 	const char *mcu = chip_name(chip_from_mcu(text));

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: MIT
 """Boards in Katapult on a serial port of their own: looked at, kept, written, started."""
+import fcntl
+import json
 import os
 import subprocess
 import zlib
 
 from dfu_boards import DfuStory, built, newer, over
+from klippy import Klippy
 from rig import BUILD, EMULATED, LIMIT, place_of
 
 G0_USB = "klipper-stm32g0b1-usb-8k"
@@ -41,6 +44,11 @@ class KatapultStory(DfuStory):
         return self.plug_board(place, flash=over(*pieces),
                                **{"chip": "g0b1", "uid": SERIAL, "button": 0, **options})
 
+    def node(self, place=1):
+        device = self.bench.ask("await", place, "present", limit=10000)["syspath"]
+        name, = os.listdir(f"{TESTBED}{device}/{os.path.basename(device)}:1.0/tty")
+        return f"/dev/{name}"
+
     def press_reset_twice(self, place=1):
         """As quickly as a person does it, and no quicker: less than 10 ms are one press."""
         self.bench.ask("await", place, "mode=application", limit=10000)
@@ -75,7 +83,7 @@ class Writing(KatapultStory):
         self.assert_ends("flashed")
         kept, = self.backups()
         self.assertEqual(kept.read_bytes().rstrip(b"\xff"), built(G0_USB).rstrip(b"\xff"))
-        self.assertRegex(kept.name, rf"^{SERIAL}_\d{{8}}T\d{{6}}Z_0x08002000_[0-9a-f]{{8}}\.bin$")
+        self.assertRegex(kept.name, rf"^{SERIAL}_\d{{8}}T\d{{6}}Z_0x08002000_[0-9a-f]{{16}}\.bin$")
         self.rig.said.wait("keeps what the board held before")
 
     def test_the_same_image_is_not_written_again(self):
@@ -155,6 +163,43 @@ class Entering(KatapultStory):
         self.assertEqual(self.state()["touches"], 0)
         self.assert_untouched(before)
 
+    def test_a_port_that_klippers_host_holds_is_left_alone(self):
+        self.given_firmware(G0_USB)
+        before = self.plug_toolboard(built(G0_OLD))
+        self.bench.ask("await", 1, "mode=application", limit=10000)
+        with open(TESTBED + self.node(), "rb+", buffering=0) as port:
+            fcntl.flock(port, fcntl.LOCK_EX)  # as pyserial does it
+            self.given_a_policy(enter(G0_USB, "present = true;"))
+            self.assertIn("Klipper's host holds", self.assert_ends("failed"))
+        self.assertEqual(self.job()["reason"], "board-busy")
+        self.assertEqual(self.state()["touches"], 0)
+        self.assert_untouched(before)
+
+    def test_not_into_a_print_of_any_printer_it_might_be_a_part_of(self):
+        klippy = Klippy(self.rig.root / "klippy" / "klippy.sock", print_state="printing")
+        self.addCleanup(klippy.stop)
+        self.given_firmware(G0_USB)
+        self.rig.write_policy(f'printers = ({{ name = "voron"; socket = "{klippy.path}"; }});'
+                              f"rules = ({enter(G0_USB)});")
+        self.rig.start()
+        before = self.plug_toolboard(built(G0_OLD))
+        self.assertIn("prints", self.assert_ends("refused"))
+        self.assertEqual(self.job()["reason"], "printing")
+        self.assertEqual(self.state()["touches"], 0)
+        self.assert_untouched(before)
+
+    def test_one_that_runs_something_else_after_a_good_write_is_not_called_again(self):
+        image = self.given_firmware(G0_USB)
+        self.given_a_policy(enter(G0_USB))
+        liar = self.rig.root / "liar"
+        liar.write_bytes(packed_dictionary(built(G0_OLD)))
+        self.plug_toolboard(built(G0_OLD), dictionary=liar)
+        lines = self.ends(3)
+        self.assertIn("flashed", lines[1])
+        self.assertIn("not called again", lines[2])
+        self.assertEqual(self.state()["touches"], 1)
+        self.assert_holds(image, 0x2000)
+
 
 LINE = "ttyAMA0"
 F446 = "klipper-stm32f446-uart-32k"
@@ -215,11 +260,6 @@ class Identifying(KatapultStory):
                               env=EMULATED, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         return done.stdout.decode(), done.returncode
 
-    def node(self, place=1):
-        device = self.bench.ask("await", place, "present", limit=10000)["syspath"]
-        name, = os.listdir(f"{TESTBED}{device}/{os.path.basename(device)}:1.0/tty")
-        return f"/dev/{name}"
-
     def dictionary_of(self, image):
         return zlib.decompress(packed_dictionary(image))
 
@@ -233,3 +273,18 @@ class Identifying(KatapultStory):
         self.assertIn("katapult", said)
         self.assertEqual(path.read_bytes(), self.dictionary_of(built(G0_USB)))
         self.assertEqual(self.state()["touches"], 0)
+
+    def test_a_klipper_that_is_a_process_of_this_computer(self):
+        """As its Linux process: a pty, and a link to that."""
+        path = self.rig.root / "klipper.dict"
+        pieces = ((0, built(F446_KATAPULT)), (0x8000, built(F446)))
+        self.plug_board(LINE, flash=over(*pieces), chip="f446", button=0, baud=250000)
+        self.bench.ask("await", LINE, "mode=application", limit=10000)
+        link = self.rig.root / "klipper_host_mcu"
+        link.symlink_to(os.path.realpath(f"{TESTBED}/dev/{LINE}"))
+        done = subprocess.run([BUILD / "plugflash", "identify", link, "--json", "--dictionary", path],
+                              timeout=LIMIT, check=True, stdout=subprocess.PIPE)
+        self.assertEqual(path.read_bytes(), self.dictionary_of(built(F446)))
+        told = json.loads(done.stdout)
+        self.assertEqual((told["klipper"], told["mcu"], told["transport"]), (True, "stm32f446xx", "uart"))
+        self.assertEqual(self.state(LINE)["wedges"], 0)

@@ -11,9 +11,11 @@
 #define F401 CHIP_STM32F401
 #define F446 CHIP_STM32F446
 
-static const struct sighting klipper = { 0x1d50, 0x614e, ID, "stm32f446xx" };
+static const struct sighting klipper = {
+	.vid = 0x1d50, .pid = 0x614e, .serial = ID, .product = "stm32f446xx"
+};
 static const struct own_write write_of_f446 = { MODE_DFU, BOOT_SERIAL, CHIP_STM32F446, ID,
-	.is_recent = false };
+	.id_origin = PROVENANCE_COMPUTED };
 
 static struct device board_showing(const char *serial)
 {
@@ -45,7 +47,7 @@ static struct board_facts completed(struct board_facts facts, const char *serial
 	const struct sighting *sighting, const struct own_write *own_write)
 {
 	struct device device = board_showing(serial);
-	const struct identity_clues clues = { sighting, own_write };
+	const struct identity_clues clues = { .sighting = sighting, .own_write = own_write };
 	identity_complete(&facts, &device, &clues);
 	return facts;
 }
@@ -87,8 +89,9 @@ static void the_application_that_just_left_is_this_board(void **unused)
 	struct board_facts facts = completed(f401_or_f446(), BOOT_SERIAL, &klipper, NULL);
 	expect_chip(facts, F446, CHIP_FROM_SIGHTING);
 	assert_string_equal(facts.unique_id, ID);
-	const struct sighting katapult = { 0x1d50, 0x6177, "2b0007000c50425539393020",
-		"stm32f446xx" };
+	struct sighting katapult = klipper;
+	katapult.pid = 0x6177;
+	strcpy(katapult.serial, "2b0007000c50425539393020");
 	facts = completed(f401_or_f446(), BOOT_SERIAL, &katapult, NULL);
 	assert_string_equal(facts.unique_id, ID);
 }
@@ -119,11 +122,11 @@ static void what_is_not_klipper_tells_of_no_chip(void **unused)
 {
 	(void)unused;
 	static const struct sighting strangers[] = {
-		{ 0x1d50, 0x614f, ID, "stm32f446xx" },
-		{ 0x0483, 0x5740, ID, "stm32f446xx" },
-		{ 0x1d50, 0x614e, "12345", "stm32f446xx" },
-		{ 0x1d50, 0x614e, ID, "stm32g0b1xx" },
-		{ 0x1d50, 0x614e, ID, "Klipper" },
+		{ .vid = 0x1d50, .pid = 0x614f, .serial = ID, .product = "stm32f446xx" },
+		{ .vid = 0x0483, .pid = 0x5740, .serial = ID, .product = "stm32f446xx" },
+		{ .vid = 0x1d50, .pid = 0x614e, .serial = "12345", .product = "stm32f446xx" },
+		{ .vid = 0x1d50, .pid = 0x614e, .serial = ID, .product = "stm32g0b1xx" },
+		{ .vid = 0x1d50, .pid = 0x614e, .serial = ID, .product = "Klipper" },
 	};
 	for (size_t i = 0; i < ELEMENTSOF(strangers); i++)
 		expect_unknown(completed(f401_or_f446(), BOOT_SERIAL, &strangers[i], NULL));
@@ -316,11 +319,130 @@ static void a_board_that_says_its_chip_is_left_as_it_is(void **unused)
 	(void)unused;
 	struct board_facts facts = { .chip = CHIP_RP2040, .unique_id = "E66058388348892B" };
 	struct device device = board_showing(BOOT_SERIAL);
-	const struct identity_clues clues = { &klipper, &write_of_f446 };
+	const struct identity_clues clues = { .sighting = &klipper, .own_write = &write_of_f446 };
 	device.mode = MODE_RP2040_BOOT;
 	identity_complete(&facts, &device, &clues);
 	expect_chip(facts, CHIP_RP2040, CHIP_ORIGIN_UNSAID);
 	assert_string_equal(facts.unique_id, "E66058388348892B");
+}
+
+/* ---- how it is known --------------------------------------------------------------------- */
+
+static void expect_known(struct board_facts facts, const char *id, enum provenance origin)
+{
+	assert_string_equal(facts.unique_id, id);
+	assert_string_equal(provenance_name(facts.id_origin), provenance_name(origin));
+}
+
+static void what_was_seen_is_worth_what_the_serial_confirms(void **unused)
+{
+	(void)unused;
+	struct sighting asked = klipper;
+	asked.was_requested = true;
+	expect_known(
+		completed(f401_or_f446(), BOOT_SERIAL, &klipper, NULL), ID, PROVENANCE_COMPUTED);
+	expect_known(
+		completed(f401_or_f446(), "STM32FxSTM32", &klipper, NULL), ID, PROVENANCE_SEEN);
+	expect_known(
+		completed(f401_or_f446(), "STM32FxSTM32", &asked, NULL), ID, PROVENANCE_REQUESTED);
+	/* Also what we asked for may have been overtaken by a hand. */
+	expect_known(completed(f401_or_f446(), "3941335F3434", &asked, NULL), "", PROVENANCE_NONE);
+	expect_known(completed(f401_or_f446(), BOOT_SERIAL, NULL, &write_of_f446), ID,
+		PROVENANCE_COMPUTED);
+}
+
+static void a_bridge_tells_too_and_its_double_does_not(void **unused)
+{
+	(void)unused;
+	struct sighting bridge = klipper;
+	bridge.pid = 0x606f;
+	expect_known(completed(f401_or_f446(), BOOT_SERIAL, &bridge, NULL), "", PROVENANCE_NONE);
+	strcpy(bridge.manufacturer, "Klipper");
+	expect_known(
+		completed(f401_or_f446(), BOOT_SERIAL, &bridge, NULL), ID, PROVENANCE_COMPUTED);
+}
+
+static void a_board_that_shows_its_id_is_known_best(void **unused)
+{
+	(void)unused;
+	const struct identity_clues nothing = { 0 };
+	struct board_facts facts = { .id_origin = PROVENANCE_SEEN };
+	struct device device = board_showing("2b0007000c50425539393020");
+	device.mode = MODE_KATAPULT;
+	identity_complete(&facts, &device, &nothing);
+	expect_known(facts, ID, PROVENANCE_SHOWN);
+	/* What a worker might claim of it counts for nothing. */
+	facts = (struct board_facts){ .id_origin = PROVENANCE_SHOWN };
+	device.serial = (char *)"12345";
+	identity_complete(&facts, &device, &nothing);
+	expect_known(facts, "", PROVENANCE_NONE);
+	facts = (struct board_facts){ .unique_id = "E66058388348892B" };
+	device.mode = MODE_RP2040_BOOT;
+	device.serial = (char *)"E0C9125B0D9B";
+	identity_complete(&facts, &device, &nothing);
+	expect_known(facts, "E66058388348892B", PROVENANCE_SHOWN);
+}
+
+static struct board_facts with_passport(
+	const char *serial, const struct sighting *sighting, const struct passport_claim *claim)
+{
+	struct board_facts facts = f401_or_f446();
+	struct device device = board_showing(serial);
+	const struct identity_clues clues = { .sighting = sighting, .passport = claim };
+	identity_complete(&facts, &device, &clues);
+	return facts;
+}
+
+static void the_book_names_a_board_that_nobody_else_does(void **unused)
+{
+	(void)unused;
+	struct passport_claim claim = { ID, PROVENANCE_COMPUTED, .names_board = true };
+	expect_known(with_passport(BOOT_SERIAL, NULL, &claim), ID, PROVENANCE_COMPUTED);
+	expect_known(with_passport(BOOT_SERIAL, &klipper, &claim), ID, PROVENANCE_COMPUTED);
+	claim.names_board = false;
+	expect_known(with_passport(BOOT_SERIAL, NULL, &claim), "", PROVENANCE_NONE);
+}
+
+static void who_contradicts_is_named_and_nobody_is_believed(void **unused)
+{
+	(void)unused;
+	const struct passport_claim claim = { OTHER_ID, PROVENANCE_REQUESTED, false };
+	struct board_facts facts = with_passport(BOOT_SERIAL, &klipper, &claim);
+	expect_known(facts, "", PROVENANCE_NONE);
+	_cleanup_(freep) char *text = identity_dispute_text(&facts.dispute);
+	assert_non_null(strstr(text, "just before says that this is " ID));
+	assert_non_null(strstr(text, "book of boards"));
+	assert_non_null(strstr(text, OTHER_ID));
+	/* What we have asked for is no chance: two boards of one lot may show one serial. */
+	struct sighting asked = klipper;
+	asked.was_requested = true;
+	const struct passport_claim computed = { OTHER_ID, PROVENANCE_COMPUTED, true };
+	expect_known(with_passport(BOOT_SERIAL, &asked, &computed), ID, PROVENANCE_REQUESTED);
+	facts = with_passport(BOOT_SERIAL, &klipper, &computed);
+	assert_int_equal(facts.dispute.other, WITNESS_PASSPORT);
+}
+
+static void a_write_of_another_board_contradicts_what_was_seen(void **unused)
+{
+	(void)unused;
+	struct own_write other = write_of_f446;
+	other.unique_id = OTHER_ID;
+	struct board_facts facts = completed(f401_or_f446(), BOOT_SERIAL, &klipper, &other);
+	expect_known(facts, "", PROVENANCE_NONE);
+	assert_int_equal(facts.dispute.one, WITNESS_SIGHTING);
+	assert_int_equal(facts.dispute.other, WITNESS_OWN_WRITE);
+	assert_string_equal(facts.dispute.other_says, OTHER_ID);
+}
+
+static void firmware_of_another_chip_is_a_dispute_too(void **unused)
+{
+	(void)unused;
+	struct board_facts facts = running(f401_or_f446(), "stm32f401xc");
+	facts = completed(facts, BOOT_SERIAL, &klipper, NULL);
+	expect_known(facts, "", PROVENANCE_NONE);
+	_cleanup_(freep) char *text = identity_dispute_text(&facts.dispute);
+	assert_non_null(strstr(text, "stm32f446"));
+	assert_non_null(strstr(text, "the firmware in its flash says that it is stm32f401"));
 }
 
 int main(void)
@@ -347,6 +469,13 @@ int main(void)
 		cmocka_unit_test(the_ids_of_the_sdk_promise_a_chip),
 		cmocka_unit_test(a_program_shows_the_id_of_its_board_or_its_makers_text),
 		cmocka_unit_test(what_a_worker_cannot_have_seen_is_not_believed),
+		cmocka_unit_test(what_was_seen_is_worth_what_the_serial_confirms),
+		cmocka_unit_test(a_bridge_tells_too_and_its_double_does_not),
+		cmocka_unit_test(a_board_that_shows_its_id_is_known_best),
+		cmocka_unit_test(the_book_names_a_board_that_nobody_else_does),
+		cmocka_unit_test(who_contradicts_is_named_and_nobody_is_believed),
+		cmocka_unit_test(a_write_of_another_board_contradicts_what_was_seen),
+		cmocka_unit_test(firmware_of_another_chip_is_a_dispute_too),
 	};
 	return cmocka_run_group_tests_name("identity", tests, NULL, NULL);
 }

@@ -111,7 +111,21 @@ static void the_entry_of_the_board_states_it_as_well(void **state)
 	board->chip = CHIP_STM32F446;
 	shelf->rule->board = strdup("octopus");
 	strcpy(facts.unique_id, board->serial);
+	facts.id_origin = PROVENANCE_REQUESTED;
 	expect_written(shelf, facts, CHIP_STM32F446);
+}
+
+static void two_that_name_different_boards_are_named_both(void **state)
+{
+	struct shelf *shelf = *state;
+	struct board_facts facts = f401_or_f446;
+	shelf->rule->stated_chip = CHIP_STM32F446;
+	facts.dispute = (struct id_dispute){ WITNESS_SIGHTING, WITNESS_PASSPORT,
+		"2B0007000C50425539393020", "27000E000551343438333339" };
+	expect_refused(shelf, facts, REASON_IDENTITY_CONTRADICTED,
+		"just before says that this is 2B0007000C50425539393020",
+		"book of boards, by the serial that it shows, says that it is "
+		"27000E000551343438333339");
 }
 
 static void a_read_protected_chip_is_left_alone(void **state)
@@ -275,6 +289,7 @@ int main(void)
 		STORY(what_the_descriptors_exclude_is_refused),
 		STORY(the_firmware_in_flash_stands_against_the_policy_until_it_is_forced),
 		STORY(the_entry_of_the_board_states_it_as_well),
+		STORY(two_that_name_different_boards_are_named_both),
 		STORY(a_read_protected_chip_is_left_alone),
 		STORY(the_flash_of_an_h750_is_what_the_policy_says),
 		STORY(auto_looks_only_at_what_the_board_may_take),

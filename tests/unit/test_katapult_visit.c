@@ -1,183 +1,166 @@
 /* SPDX-License-Identifier: MIT */
-/* Stories about boards in Katapult that are looked at and written, over USB. */
-#include "unit/dfu_story.h"
+/* Stories about boards in Katapult that are looked at and written, and of cables that are pulled.
+ */
+#include "unit/katapult_story.h"
 
 #include <errno.h>
 
-#include "model/link_address.h"
+#define UNPLUGS 120u
 
-static const struct {
-	enum stm32_chip chip;
-	uint32_t offset;
-} boards[] = { { STM32_G0B1_128K, 0x2000 }, { STM32_F072, 0x2000 }, { STM32_F446, 0x8000 },
-	{ STM32_F429_1MB, 0x8000 }, { STM32_H723, 0x20000 } };
-
-struct visited {
-	int result;
-	struct board_facts facts;
-	struct job_tally tally;
-	struct backend_failure failure;
-	bool is_restarted;
-	uint64_t nsec;
+static const struct story_board boards[] = {
+	{ .chip = STM32_G0B1_128K },
+	{ .chip = STM32_F072 },
+	{ .chip = STM32_F446 },
+	{ .chip = STM32_F429_1MB },
+	{ .chip = STM32_H723 },
+	{ .chip = STM32_F103 },
+	{ .chip = STM32_LPC1769 },
+	{ .is_rp2040 = true },
+	{ .chip = STM32_G0B1_128K, .baud = 250000 },
 };
 
-struct scene {
-	struct bench *bench;
-	struct bench_board *board;
-	uint8_t *image;
-	uint32_t offset;
-	struct image *value;
-};
-
-static void scene_done(struct scene *scene)
+static struct katapult_story *story_of(const struct story_board *options, size_t old_bytes)
 {
-	bench_free(scene->bench);
-	free(scene->image);
-	image_free(scene->value);
-}
-
-/* Katapult alone, or with an application that a person keeps from starting. */
-static struct scene scene_of(enum stm32_chip chip, uint32_t offset)
-{
-	struct scene scene = { .bench = bench_new(), .offset = offset };
-	_cleanup_(freep) uint8_t *katapult = story_katapult(offset);
-	const struct stm32_options options = { .chip = chip,
-		.image = katapult,
-		.image_bytes = KATAPULT_BYTES,
-		.katapult_offset = offset,
-		.boot0_released = true };
-	scene.board = bench_plug_stm32(scene.bench, DFU_PLACE, &options);
-	assert_true(bench_await_stm32(scene.board, STM32_KATAPULT, 3000));
-	assert_true(bench_await_present(scene.board, 3000));
-	scene.image = story_klipper(stm32_mcu_name(chip), offset, KLIPPER_BYTES, 2);
-	scene.value = make_value(FORMAT_ELF, scene.image, KLIPPER_BYTES, STM32_FLASH_BASE + offset);
-	return scene;
-}
-
-static struct visited visit(struct scene *scene)
-{
-	const struct backend *backend = backend_for_mode(MODE_KATAPULT);
-	const struct backend_watch watch = { 0 };
-	struct board_address address = { .usb = bench_address(scene->board) };
-	struct backend_session *session = NULL;
-	struct visited visited = { 0 };
-	uint64_t start = bench_now_nsec(scene->bench);
-	visited.result = backend->open(&address, &watch, &session, &visited.failure);
-	if (visited.result < 0)
-		return visited;
-	visited.result = backend->probe(session, &visited.facts, &visited.failure);
-	const struct backend_write write = { .image = scene->value };
-	if (visited.result == 0)
-		visited.result = backend->write(session, &write, &visited.tally, &visited.failure);
-	visited.nsec = bench_now_nsec(scene->bench) - start;
-	if (visited.result == 0)
-		visited.result = backend->restart(session, &visited.failure);
-	visited.is_restarted = visited.result == 0;
-	assert_null(backend->close(session));
-	return visited;
+	struct story_board its = *options;
+	its.old_bytes = old_bytes;
+	return katapult_story_new(&its);
 }
 
 static void every_family_is_written_and_starts(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < ELEMENTSOF(boards); i++) {
-		_cleanup_(scene_done) struct scene scene =
-			scene_of(boards[i].chip, boards[i].offset);
-		struct visited visited = visit(&scene);
-		if (visited.result < 0)
-			fail_msg("%s: %s", stm32_chip_name(boards[i].chip),
-				visited.failure.sentence);
-		size_t bytes;
-		const uint8_t *flash = stm32_flash(bench_stm32(scene.board), &bytes);
-		assert_memory_equal(flash + boards[i].offset, scene.image, KLIPPER_BYTES);
-		print_message("# %s %d ms busy %d\n", stm32_chip_name(boards[i].chip),
-			(int)(visited.nsec / 1000000),
-			(int)(stm32_ledger(bench_stm32(scene.board))->union_nsec / 1000000));
-		assert_true(bench_await_stm32(scene.board, STM32_APPLICATION, 3000));
+		_cleanup_(katapult_story_freep) struct katapult_story *story =
+			story_of(&boards[i], 0);
+		struct katapult_visit visit = katapult_story_visit(story, false);
+		katapult_story_expect_flashed(story, &visit);
+		assert_true(visit.is_restarted);
+		assert_int_equal(story->keeps, 0);
+		assert_int_equal(visit.facts.content, CONTENT_BLANK);
+		assert_int_equal(katapult_story_counters(story)->wedges, 0);
+	}
+}
+
+static void what_was_there_is_kept_and_replaced(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ELEMENTSOF(boards); i++) {
+		/* Its last block is not whole. */
+		_cleanup_(katapult_story_freep) struct katapult_story *story =
+			story_of(&boards[i], 20000);
+		struct katapult_visit visit = katapult_story_visit(story, false);
+		katapult_story_expect_flashed(story, &visit);
+		assert_true(visit.is_restarted);
+		assert_int_equal(story->keeps, 1);
+		assert_int_equal(story->kept_address, story->base + story->offset);
+		assert_in_range(story->kept_bytes, 20000, 20000 + 63);
+		assert_memory_equal(story->kept, story->old, 20000);
+		for (size_t at = 20000; at < story->kept_bytes; at++)
+			assert_int_equal(story->kept[at], 0xff);
+		assert_int_equal(visit.facts.content, CONTENT_BOOTABLE);
+		assert_string_equal(visit.facts.running.version, "v0.13.0-1-g0a1b2c3d");
+	}
+}
+
+static void what_a_look_tells(void **state)
+{
+	(void)state;
+	static const enum chip chips[] = { CHIP_STM32G0B1, CHIP_STM32F072, CHIP_STM32F446,
+		CHIP_STM32F429, CHIP_STM32H723, CHIP_STM32F103, CHIP_LPC1769, CHIP_RP2040,
+		CHIP_STM32G0B1 };
+	for (size_t i = 0; i < ELEMENTSOF(boards); i++) {
+		_cleanup_(katapult_story_freep) struct katapult_story *story =
+			story_of(&boards[i], 0);
+		uint32_t start = story->base + story->offset;
+		struct katapult_visit visit = katapult_story_look(story);
+		assert_int_equal(visit.result, 0);
+		assert_int_equal(visit.facts.chip, chips[i]);
+		assert_int_equal(visit.facts.bootloader, BOOTLOADER_KATAPULT);
+		assert_true(visit.facts.has_application_start);
+		assert_int_equal(visit.facts.application_start, start);
+		assert_int_equal(visit.facts.bootloader_end, start);
+		/* Katapult does not say: the least that the chip has is taken for granted. */
+		assert_int_equal(visit.facts.flash_size_bytes, 0);
+		assert_int_equal(
+			visit.facts.reach, boards[i].baud ? TRANSPORT_UART : TRANSPORT_USB);
+		assert_true(katapult_story_is_as_before(story));
 	}
 }
 
 /* ---- what may go wrong -------------------------------------------------------------------- */
 
-#define ACCIDENTS 120u
-
-static const uint8_t *flash_of(struct scene *scene)
+static void plug_in_again(struct katapult_story *story)
 {
-	size_t bytes;
-	return stm32_flash(bench_stm32(scene->board), &bytes);
+	bench_unplug(story->board);
+	bench_advance(story->bench, NSEC_PER_SEC);
+	bench_replug(story->board, false);
+	bench_advance(story->bench, 2 * NSEC_PER_SEC);
+	if (!katapult_story_is_in_katapult(story))
+		katapult_story_reset_twice(story);
 }
 
-/* Katapult starts whatever has a first word: what is there must be all of the image, or none. */
-static void expect_safe(struct scene *scene, const struct visited *visited)
-{
-	const uint8_t *there = flash_of(scene) + scene->offset;
-	bool is_there = memcmp(there, scene->image, KLIPPER_BYTES) == 0;
-	if (visited->result == 0) {
-		assert_true(is_there);
-		return;
-	}
-	assert_int_not_equal(visited->failure.code, REASON_NONE);
-	assert_true(text_is_plain(visited->failure.sentence));
-	assert_int_not_equal(stm32_mode(bench_stm32(scene->board)), STM32_APPLICATION);
-}
-
-static void with_accidents(enum line_direction direction, enum line_fault_kind kind)
-{
-	for (unsigned i = 0; i < ACCIDENTS; i++) {
-		_cleanup_(scene_done) struct scene scene =
-			scene_of(boards[i % 2].chip, boards[i % 2].offset);
-		/* About 60 KB go out, 70 come back. */
-		const struct line_fault fault = { .kind = kind,
-			.direction = direction,
-			.nth = i * 60000u / ACCIDENTS + i % 7,
-			.bit = (uint8_t)(i % 8) };
-		assert_true(bench_line_fault(scene.board, &fault) >= 0);
-		struct visited visited = visit(&scene);
-		if (direction == LINE_TO_HOST && visited.result < 0)
-			fail_msg("%u: %s", i, visited.failure.sentence);
-		expect_safe(&scene, &visited);
-		if (visited.result < 0)
-			assert_int_equal(visited.failure.code, REASON_BOARD_SILENT);
-	}
-}
-
-static void what_the_board_says_may_be_damaged_anywhere(void **state)
-{
-	(void)state;
-	with_accidents(LINE_TO_HOST, LINE_FLIP);
-	with_accidents(LINE_TO_HOST, LINE_LOSE);
-	with_accidents(LINE_TO_HOST, LINE_DUPLICATE);
-}
-
-static void what_the_board_hears_may_be_damaged_anywhere(void **state)
-{
-	(void)state;
-	with_accidents(LINE_TO_BOARD, LINE_FLIP);
-	with_accidents(LINE_TO_BOARD, LINE_LOSE);
-}
-
+/* In the very first erase, and while the first unit is written, a first word may be there. */
 static void the_cable_may_be_pulled_anywhere(void **state)
 {
 	(void)state;
-	for (unsigned i = 0; i < ACCIDENTS; i++) {
-		_cleanup_(scene_done) struct scene scene =
-			scene_of(boards[i % 4].chip, boards[i % 4].offset);
-		const struct stm32_fault fault = { .kind = STM32_FAULT_UNPLUG,
-			.trigger = STM32_AT_TIME,
-			.nth = (1 + i) * 7 * NSEC_PER_MSEC };
-		assert_true(bench_stm32_fault(scene.board, &fault) >= 0);
-		struct visited visited = visit(&scene);
-		if (visited.result == 0)
+	static const struct story_board pulled[] = {
+		{ .chip = STM32_G0B1_128K },
+		{ .is_rp2040 = true },
+		{ .chip = STM32_F446 },
+		{ .chip = STM32_LPC1769 },
+	};
+	unsigned risky = 0;
+	for (unsigned i = 0; i < UNPLUGS; i++) {
+		_cleanup_(katapult_story_freep) struct katapult_story *story =
+			story_of(&pulled[i % ELEMENTSOF(pulled)], 20480);
+		katapult_story_unplug_after(story, (1 + i) * 9 * NSEC_PER_MSEC);
+		struct katapult_visit visit = katapult_story_visit(story, false);
+		if (visit.result == 0)
 			continue;
-		assert_int_equal(visited.failure.code, REASON_BOARD_LEFT);
-		bench_replug(scene.board, false);
-		/* Half of the first unit may be there: two quick resets help then. */
-		if (!bench_await_stm32(scene.board, STM32_KATAPULT, 2000))
-			continue;
-		assert_true(bench_await_present(scene.board, 3000));
-		visited = visit(&scene);
-		assert_int_equal(visited.result, 0);
-		expect_safe(&scene, &visited);
+		assert_int_equal(visit.failure.code, REASON_BOARD_LEFT);
+		bool is_risky = katapult_story_would_start(story) &&
+				!katapult_story_is_as_before(story) &&
+				!katapult_story_holds_image(story);
+		if (is_risky)
+			assert_non_null(
+				strstr(visit.failure.sentence, "two quick presses of reset"));
+		risky += is_risky;
+		plug_in_again(story);
+		visit = katapult_story_visit(story, false);
+		katapult_story_expect_flashed(story, &visit);
+		assert_true(visit.is_restarted);
+	}
+	print_message("# FIGURE %u unplugs: %u in the erase or the writing of the first unit\n",
+		UNPLUGS, risky);
+}
+
+/* The zeros go out after a stop, too: it must not start what is half written. */
+static void a_stop_leaves_no_application(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ELEMENTSOF(boards); i++) {
+		_cleanup_(katapult_story_freep) struct katapult_story *story =
+			story_of(&boards[i], 20480);
+		/* Reading, writing and reading back are a call a block each. */
+		for (unsigned stop = 200; stop < 2000; stop += 90) {
+			story->stop_after = stop;
+			struct katapult_visit visit = katapult_story_visit(story, true);
+			if (visit.is_restarted) {
+				katapult_story_reset_twice(story);
+				continue;
+			}
+			assert_int_equal(visit.result, -ECANCELED);
+			assert_int_equal(visit.failure.code, REASON_CANCELLED);
+			if (katapult_story_would_start(story) &&
+				!katapult_story_is_as_before(story) &&
+				!katapult_story_holds_image(story))
+				fail_msg("%s: %u", katapult_story_name(story), stop);
+			assert_null(strstr(visit.failure.sentence, "half written"));
+			assert_int_equal(katapult_story_counters(story)->completes, 0);
+		}
+		story->stop_after = 0;
+		struct katapult_visit visit = katapult_story_visit(story, false);
+		katapult_story_expect_flashed(story, &visit);
 	}
 }
 
@@ -185,9 +168,10 @@ int main(void)
 {
 	const struct CMUnitTest stories[] = {
 		cmocka_unit_test(every_family_is_written_and_starts),
-		cmocka_unit_test(what_the_board_says_may_be_damaged_anywhere),
-		cmocka_unit_test(what_the_board_hears_may_be_damaged_anywhere),
+		cmocka_unit_test(what_was_there_is_kept_and_replaced),
+		cmocka_unit_test(what_a_look_tells),
 		cmocka_unit_test(the_cable_may_be_pulled_anywhere),
+		cmocka_unit_test(a_stop_leaves_no_application),
 	};
 	return cmocka_run_group_tests(stories, NULL, NULL);
 }

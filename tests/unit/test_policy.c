@@ -327,10 +327,142 @@ static void a_board_that_was_seen_as_its_application_is_known(void **state)
 	struct device device = dfu_showing(BOOT_SERIAL);
 	struct board_facts facts = f401_or_f446;
 	facts.chip = CHIP_STM32F446;
+	facts.id_origin = PROVENANCE_COMPUTED;
 	strcpy(facts.unique_id, ID);
 	assert_int_equal(decide(BY_NAME, &device, &facts, name), VERDICT_FLASH);
 	strcpy(facts.unique_id, "27000E000551343438333339");
+	device.serial = (char *)"3941335F3434";
 	assert_int_equal(decide(BY_NAME, &device, &facts, name), VERDICT_NO_RULE);
+}
+
+static struct board_facts known_as(const char *id, enum provenance origin)
+{
+	struct board_facts facts = f401_or_f446;
+	strcpy(facts.unique_id, id);
+	facts.id_origin = origin;
+	return facts;
+}
+
+#define SEEN_ENOUGH                          \
+	DECLARED "rules = (" RULE("octopus", \
+		"board = \"octopus\"; provenance = \"seen\";") "," RULE("rest", "") ");"
+#define ASKED_FOR                            \
+	DECLARED "rules = (" RULE("octopus", \
+		"board = \"octopus\"; provenance = \"requested\";") "," RULE("rest", "") ");"
+
+/* A hand may have been quicker, and many boards show that serial: neither yes nor no. */
+static void what_was_only_seen_on_its_place_is_too_little(void **state)
+{
+	(void)state;
+	char name[64];
+	struct device device = dfu_showing("STM32FxSTM32");
+	struct board_facts this = known_as(ID, PROVENANCE_SEEN);
+	struct board_facts other = known_as("27000E000551343438333339", PROVENANCE_SEEN);
+	assert_int_equal(decide(BY_NAME, &device, &this, name), VERDICT_UNKNOWN);
+	assert_int_equal(decide(BY_NAME, &device, &other, name), VERDICT_UNKNOWN);
+	/* Unless its one place is named, or the rule says that it is enough. */
+	assert_int_equal(decide(BY_PLACE, &device, &this, name), VERDICT_FLASH);
+	assert_int_equal(decide(BY_PLACE, &device, &other, name), VERDICT_UNKNOWN);
+	assert_int_equal(decide(SEEN_ENOUGH, &device, &this, name), VERDICT_FLASH);
+	assert_string_equal(name, "octopus");
+	assert_int_equal(decide(SEEN_ENOUGH, &device, &other, name), VERDICT_FLASH);
+	assert_string_equal(name, "rest");
+}
+
+static void a_rule_says_how_well_a_board_must_be_known(void **state)
+{
+	(void)state;
+	char name[64];
+	struct device device = dfu_showing(BOOT_SERIAL);
+	struct board_facts computed = known_as(ID, PROVENANCE_COMPUTED);
+	struct board_facts requested = known_as(ID, PROVENANCE_REQUESTED);
+	assert_int_equal(decide(ASKED_FOR, &device, &computed, name), VERDICT_UNKNOWN);
+	assert_int_equal(decide(ASKED_FOR, &device, &requested, name), VERDICT_FLASH);
+	_cleanup_(policy_freep) struct policy *policy = policy_from(ASKED_FOR);
+	const char *why = NULL;
+	assert_int_equal(
+		policy_match(policy, &policy->rules[0], &device, &computed, &why), MATCH_MAYBE);
+	assert_non_null(strstr(why, "the rule's provenance"));
+	/* Another board it is in any case. */
+	device.serial = (char *)"3941335F3434";
+	computed = known_as("27000E000551343438333339", PROVENANCE_COMPUTED);
+	assert_int_equal(decide(ASKED_FOR, &device, &computed, name), VERDICT_FLASH);
+	assert_string_equal(name, "rest");
+}
+
+/* The middle bytes go into no serial of DFU. */
+#define TWIN "2B0007000C51425539393020"
+
+static void of_two_boards_with_one_serial_in_dfu_neither_is_sure(void **state)
+{
+	(void)state;
+	char name[64];
+	const char *twins = "boards = ({ name = \"a\"; serial = \"" ID "\"; },"
+			    "{ name = \"b\"; serial = \"" TWIN "\"; });"
+			    "rules = (" RULE("b", "board = \"b\";") ");";
+	struct device device = dfu_showing(BOOT_SERIAL);
+	struct board_facts facts = known_as(TWIN, PROVENANCE_COMPUTED);
+	assert_int_equal(decide(twins, &device, &facts, name), VERDICT_UNKNOWN);
+	facts.id_origin = PROVENANCE_REQUESTED;
+	assert_int_equal(decide(twins, &device, &facts, name), VERDICT_FLASH);
+	facts = known_as(ID, PROVENANCE_REQUESTED);
+	assert_int_equal(decide(twins, &device, &facts, name), VERDICT_NO_RULE);
+}
+
+/* ---- by CAN uuid ------------------------------------------------------------------------- */
+
+#define CAN_ID    "3D0052001450425539383920"
+#define CAN_BOARD "boards = ({ name = \"toolhead\"; can_uuid = \"154AAB036E6A\"; });"
+#define CAN_RULES CAN_BOARD "rules = (" RULE("toolhead", "board = \"toolhead\";") ");"
+
+static void a_uuid_means_the_board_whose_serial_it_follows_from(void **state)
+{
+	(void)state;
+	char name[64];
+	struct device device = board_at(MODE_KATAPULT, PLACE);
+	const struct board_facts nothing = { 0 };
+	device.serial = (char *)CAN_ID;
+	assert_int_equal(decide(CAN_RULES, &device, NULL, name), VERDICT_PROBE);
+	assert_int_equal(decide(CAN_RULES, &device, &nothing, name), VERDICT_FLASH);
+	device.serial = (char *)ID;
+	assert_int_equal(decide(CAN_RULES, &device, &nothing, name), VERDICT_NO_RULE);
+	/* What the chip was read to have decides, as it does for serials. */
+	const struct board_facts read = { .unique_id = CAN_ID };
+	assert_int_equal(decide(CAN_RULES, &device, &read, name), VERDICT_FLASH);
+	device.serial = (char *)"12345";
+	assert_int_equal(decide(CAN_RULES, &device, &nothing, name), VERDICT_UNKNOWN);
+	device.mode = MODE_NONE;
+	assert_int_equal(decide(CAN_RULES, &device, &nothing, name), VERDICT_NO_RULE);
+	device.serial = (char *)CAN_ID;
+	assert_int_equal(decide(CAN_RULES, &device, &nothing, name), VERDICT_FLASH);
+}
+
+static void in_dfu_a_uuid_is_known_by_what_was_seen(void **state)
+{
+	(void)state;
+	char name[64];
+	struct device device = dfu_showing("375E36693532");
+	struct board_facts facts = known_as("", PROVENANCE_NONE);
+	assert_int_equal(decide(CAN_RULES, &device, &facts, name), VERDICT_UNKNOWN);
+	facts = known_as(CAN_ID, PROVENANCE_COMPUTED);
+	assert_int_equal(decide(CAN_RULES, &device, &facts, name), VERDICT_FLASH);
+	facts = known_as(ID, PROVENANCE_COMPUTED);
+	assert_int_equal(decide(CAN_RULES, &device, &facts, name), VERDICT_NO_RULE);
+}
+
+static void a_uuid_beside_a_serial_that_names_no_chip_must_agree_too(void **state)
+{
+	(void)state;
+	char name[64];
+	const char *text =
+		"boards = ({ name = \"b\"; serial = \"mine\"; can_uuid = \"154aab036e6a\"; });"
+		"rules = (" RULE("b", "board = \"b\";") ");";
+	struct device device = board_at(MODE_KATAPULT, PLACE);
+	const struct board_facts nothing = { 0 };
+	device.serial = (char *)"mine";
+	assert_int_equal(decide(text, &device, &nothing, name), VERDICT_UNKNOWN);
+	device.serial = (char *)"yours";
+	assert_int_equal(decide(text, &device, &nothing, name), VERDICT_NO_RULE);
 }
 
 static void the_place_makes_an_identity_and_the_serial_confirms_it(void **state)
@@ -472,6 +604,12 @@ int main(void)
 		cmocka_unit_test(no_rp2040_is_in_dfu),
 		cmocka_unit_test(the_serial_of_a_boot_rom_is_no_identity),
 		cmocka_unit_test(a_board_that_was_seen_as_its_application_is_known),
+		cmocka_unit_test(what_was_only_seen_on_its_place_is_too_little),
+		cmocka_unit_test(a_rule_says_how_well_a_board_must_be_known),
+		cmocka_unit_test(of_two_boards_with_one_serial_in_dfu_neither_is_sure),
+		cmocka_unit_test(a_uuid_means_the_board_whose_serial_it_follows_from),
+		cmocka_unit_test(in_dfu_a_uuid_is_known_by_what_was_seen),
+		cmocka_unit_test(a_uuid_beside_a_serial_that_names_no_chip_must_agree_too),
 		cmocka_unit_test(the_place_makes_an_identity_and_the_serial_confirms_it),
 		cmocka_unit_test(a_board_at_its_place_whose_chip_is_excluded_is_another),
 		cmocka_unit_test(what_would_settle_it_is_said),

@@ -125,6 +125,74 @@ static void a_rule_and_its_board_have_one_chip(void **state)
 		":2:", "states another chip than the entry of its board");
 }
 
+static void a_uuid_that_does_not_follow_from_the_serial_is_refused(void **state)
+{
+	refused(*state,
+		"boards = (\n{ name = \"b\"; serial = \"3D0052001450425539383920\";"
+		" can_uuid = \"38c9bdae9652\"; });",
+		":2:",
+		"the can_uuid 38c9bdae9652 of board \"b\" is not that of its serial "
+		"3D0052001450425539383920, whose can_uuid is 154aab036e6a");
+}
+
+static void a_provenance_is_asked_for_of_a_board(void **state)
+{
+	refused(*state,
+		"rules = ({ name = \"r\"; match = { provenance = \"computed\"; }; ignore = true; });",
+		":1:", "add board");
+	refused(*state,
+		"rules = ({ name = \"r\"; match = { provenance = \"guessed\"; }; ignore = true; });",
+		":1:", "\"guessed\" is not known");
+}
+
+static int load_with(const struct shelf *shelf, const char *name, const char *text,
+	struct policy **ret, struct reasons *errors)
+{
+	_cleanup_(reasons_done) struct reasons warnings = { 0 };
+	const char *directories[] = { shelf->vendor, shelf->admin };
+	const struct rulebook_source source = {
+		.directories = directories,
+		.directory_count = 2,
+		.owner = getuid(),
+		.more_name = name,
+		.more_text = text,
+	};
+	return rulebook_load(&source, ret, errors, &warnings);
+}
+
+#define ENTRY(name, id) "boards = ({ name = \"" name "\"; " id "; });"
+
+static void a_file_more_is_tried_before_it_is_there(void **state)
+{
+	const struct shelf *shelf = *state;
+	static const struct {
+		const char *name, *text, *complaint;
+	} cases[] = {
+		{ "b.conf", ENTRY("new", "serial = \"2B0007000C50425539393020\""), NULL },
+		{ "a.conf", "", "a.conf: the file exists already" },
+		{ "b.conf", "nonsense", "b.conf:1" },
+		{ "b.conf", ENTRY("old", "serial = \"2B0007000C50425539393020\""),
+			"board \"old\" exists already" },
+		{ "0.conf", ENTRY("new", "serial = \"3d0052001450425539383920\""),
+			"enrolled already, as \"old\"" },
+		{ "b.conf", ENTRY("new", "can_uuid = \"154AAB036E6A\""),
+			"enrolled already, as \"old\"" },
+	};
+	put(shelf->admin, "a.conf", ENTRY("old", "serial = \"3D0052001450425539383920\""));
+	for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+		_cleanup_(policy_freep) struct policy *policy = NULL;
+		_cleanup_(reasons_done) struct reasons errors = { 0 };
+		int r = load_with(shelf, cases[i].name, cases[i].text, &policy, &errors);
+		assert_int_equal(r, cases[i].complaint ? RULEBOOK_INVALID : 0);
+		_cleanup_(freep) char *all = reasons_text(&errors);
+		if (cases[i].complaint && !strstr(all, cases[i].complaint))
+			fail_msg("no %s in: %s", cases[i].complaint, all);
+	}
+	assert_false(rulebook_is_file_name("../a.conf"));
+	assert_false(rulebook_is_file_name(".a.conf"));
+	assert_false(rulebook_is_file_name("a.txt"));
+}
+
 static void a_shared_serial_is_refused(void **state)
 {
 	refused(*state, "boards = (\n{ name = \"b\"; serial = \"E0C9125B0D9B\"; });",
@@ -378,6 +446,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		STORY(complaints_name_file_line_and_fix),
 		STORY(a_rule_and_its_board_have_one_chip),
+		STORY(a_uuid_that_does_not_follow_from_the_serial_is_refused),
+		STORY(a_provenance_is_asked_for_of_a_board),
+		STORY(a_file_more_is_tried_before_it_is_there),
 		STORY(a_shared_serial_is_refused),
 		STORY(names_must_be_unique_and_exist),
 		STORY(complaints_about_printers_name_the_fix),

@@ -129,6 +129,44 @@ static void a_text_that_does_not_fit_is_not_taken_for_another(void **unused)
 	assert_null(comes(sightings, device_in(SOCKET, MODE_DFU, 2), 101));
 }
 
+static void asked(struct sightings *sightings, struct device device, uint64_t seconds)
+{
+	sightings_on_request(sightings, &device, seconds * SECOND);
+}
+
+static void what_we_have_asked_for_is_more_than_a_chance(void **unused)
+{
+	(void)unused;
+	_cleanup_(sightings_freep) struct sightings *sightings = sightings_new();
+	struct device klipper = device_in(SOCKET, MODE_NONE, 1);
+	asked(sightings, klipper, 100);
+	/* Seen anew meanwhile, it is still the one that was asked. */
+	assert_null(comes(sightings, klipper, 100));
+	leaves(sightings, klipper, 101);
+	assert_true(comes(sightings, device_in(SOCKET, MODE_DFU, 2), 102)->was_requested);
+	/* Next time nobody has asked. */
+	leaves(sightings, device_in(SOCKET, MODE_DFU, 2), 103);
+	leaves(sightings, device_in(SOCKET, MODE_NONE, 3), 104);
+	assert_false(comes(sightings, device_in(SOCKET, MODE_DFU, 4), 105)->was_requested);
+}
+
+static void a_request_is_to_one_board_and_not_for_ever(void **unused)
+{
+	(void)unused;
+	_cleanup_(sightings_freep) struct sightings *sightings = sightings_new();
+	asked(sightings, device_in(SOCKET, MODE_NONE, 1), 100);
+	leaves(sightings, device_in(SOCKET, MODE_NONE, 2), 101);
+	assert_false(comes(sightings, device_in(SOCKET, MODE_DFU, 3), 102)->was_requested);
+	/* It did not obey, and was pulled later. */
+	asked(sightings, device_in(SOCKET, MODE_NONE, 4), 200);
+	leaves(sightings, device_in(SOCKET, MODE_NONE, 4), 260);
+	assert_false(comes(sightings, device_in(SOCKET, MODE_DFU, 5), 261)->was_requested);
+	/* Its departure was lost. */
+	asked(sightings, device_in(SOCKET, MODE_NONE, 6), 300);
+	assert_null(comes(sightings, device_in(SOCKET, MODE_DFU, 7), 301));
+	assert_null(comes(sightings, device_in("/sys/devices/usb1/1-3", MODE_DFU, 8), 301));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -138,6 +176,8 @@ int main(void)
 		cmocka_unit_test(only_what_left_last_counts),
 		cmocka_unit_test(each_socket_has_its_own),
 		cmocka_unit_test(of_many_the_oldest_are_forgotten),
+		cmocka_unit_test(what_we_have_asked_for_is_more_than_a_chance),
+		cmocka_unit_test(a_request_is_to_one_board_and_not_for_ever),
 		cmocka_unit_test(a_text_that_does_not_fit_is_not_taken_for_another),
 	};
 	return cmocka_run_group_tests_name("sightings", tests, NULL, NULL);
