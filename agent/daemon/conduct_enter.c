@@ -40,6 +40,13 @@ void conduct_call(struct job *job, const struct judgement *judgement)
 		refuse_second_call(job);
 		return;
 	}
+	if (queue_has_just_left(job->conduct->queue, job)) {
+		conduct_stop(job, OUTCOME_REFUSED, REASON_NO_LOADER,
+			"it was in its boot loader a moment ago and was refused there, so it is not "
+			"called again; what was wrong stands in the job before. Plug the board in "
+			"again to have it tried once more");
+		return;
+	}
 	/* What comes next on the socket comes because we asked. */
 	sightings_on_request(job->conduct->sightings, job->device, clock_usec(CLOCK_MONOTONIC));
 	int r = worker_send(job->worker, &message, -1);

@@ -6,8 +6,8 @@
 #include "base/names.h"
 #include "base/text.h"
 #include "daemon/judge.h"
+#include "daemon/judge_application.h"
 #include "daemon/store.h"
-#include "model/entry.h"
 #include "model/identity.h"
 
 void judgement_done(struct judgement *judgement)
@@ -52,99 +52,6 @@ static int judge_way(const struct policy_rule *rule, const struct board_facts *k
 		", behind a boot loader, and in this boot mode plugflash writes whole boards only: "
 		"flash it through its boot loader, or take application_start out of the policy",
 		rule->name, known->application_start);
-}
-
-/* ---- a running application ---------------------------------------------------------------- */
-
-static int refuse_entry(const struct policy_rule *rule, enum reason_code code, const char *why,
-	const char *remedy, struct reasons *reasons)
-{
-	return reasons_add(reasons, code,
-		"rule \"%s\" would have it enter its boot loader, and %s; %s", rule->name, why,
-		remedy);
-}
-
-/* Only where it is known beforehand which boot loader answers, that it can be reached from here,
- * and that nothing gets hot. */
-static int judge_entry(
-	const struct policy_rule *rule, const struct board_facts *known, struct reasons *reasons)
-{
-	static const char by_hand[] = "bring it into its boot loader by hand";
-	struct entry entry = entry_foretell(known);
-	switch (entry.loader) {
-	case ENTRY_KATAPULT:
-	case ENTRY_ROM_BOOTSEL:
-		return 0;
-	case ENTRY_ROM_DFU:
-		if (rule->enter == ENTER_ALSO_DFU)
-			return 0;
-		return refuse_entry(rule, REASON_LOADER_UNSAFE, entry.sentence,
-			"if this board does not, say enter_bootloader = \"dfu\" in the rule",
-			reasons);
-	case ENTRY_OTHER:
-	case ENTRY_NOTHING:
-		return refuse_entry(rule, REASON_NO_LOADER, entry.sentence, by_hand, reasons);
-	case ENTRY_VANISHES:
-		return reasons_add(reasons, REASON_LOADER_UNREACHABLE, "%s", entry.sentence);
-	case ENTRY_UNKNOWN:
-	case _ENTRY_MAX:
-		break;
-	}
-	return refuse_entry(rule, REASON_LOADER_UNKNOWN, entry.sentence, by_hand, reasons);
-}
-
-static bool runs_already(const struct policy_rule *rule, const struct board_facts *known,
-	const struct image_facts *says)
-{
-	if (rule->force || !says->has_klipper)
-		return false;
-	struct running wanted = klipper_running(&says->klipper);
-	return running_is_same(&known->running, &wanted);
-}
-
-/* As which a board of this chip shows itself once it has made way. */
-static struct device in_boot_mode(const struct device *device, enum chip chip)
-{
-	struct device asked = *device;
-	asked.mode = chip == CHIP_RP2350 ? MODE_RP2350_BOOT : MODE_RP2040_BOOT;
-	asked.vid = 0x2e8a;
-	asked.pid = chip == CHIP_RP2350 ? 0x000f : 0x0003;
-	asked.serial = (char *)"";
-	asked.was_present = false;
-	return asked;
-}
-
-/* A board that no rule means in its boot mode would stay there; and where something else is written
- * to it, it would never be what this rule says, and be asked again. */
-static int judge_successor(const struct policy *policy, const struct policy_rule *rule,
-	const struct device *device, const struct board_facts *known, struct reasons *reasons)
-{
-	const struct device asked = in_boot_mode(device, known->chip);
-	const struct policy_rule *next;
-	if (device->mode != MODE_PICO_SDK ||
-		(policy_decide(policy, &asked, known, &next) == VERDICT_FLASH &&
-			text_equal(next->image, rule->image)))
-		return 0;
-	return reasons_add(reasons, REASON_NO_RULE,
-		"rule \"%s\" would have it enter its boot loader, and no rule would write that "
-		"image to the %s that comes up there: match the board by path or board alone, or "
-		"add a rule for mode = \"%s\"",
-		rule->name, chip_name(known->chip), mode_name(asked.mode));
-}
-
-/* Only Klipper tells its version. */
-static int judge_application(const struct policy *policy, const struct board_facts *known,
-	const struct device *device, const struct image_facts *says, struct judgement *judgement)
-{
-	const struct policy_rule *rule = judgement->rule;
-	struct reasons *reasons = &judgement->reasons;
-	judgement->is_running = device->mode == MODE_KLIPPER && runs_already(rule, known, says);
-	if (judgement->is_running)
-		return 0;
-	int r = judge_way(rule, known, device, reasons);
-	if (r == 0)
-		r = judge_successor(policy, rule, device, known, reasons);
-	return r < 0 ? r : judge_entry(rule, known, reasons);
 }
 
 /* ---- what is known, with the policy's word ------------------------------------------------ */
@@ -215,6 +122,16 @@ static int take_policy(struct board_facts *known, const struct device *device,
 	return r;
 }
 
+static int judge_application(const struct application *application, struct judgement *judgement)
+{
+	judgement->is_running = application_is_right(application);
+	if (judgement->is_running)
+		return 0;
+	int r = judge_way(
+		application->rule, application->known, application->device, &judgement->reasons);
+	return r < 0 ? r : application_judge_entry(application, &judgement->reasons);
+}
+
 static int judge_image(const struct policy *policy, struct store *store,
 	const struct device *device, const struct board_facts *facts, struct judgement *judgement)
 {
@@ -236,7 +153,9 @@ static int judge_image(const struct policy *policy, struct store *store,
 	judgement->speaks =
 		firmware.says.has_klipper ? firmware.says.klipper.transport : TRANSPORT_UNKNOWN;
 	if (mode_can_be_asked(device->mode) && judgement->image)
-		return judge_application(policy, &known, device, &firmware.says, judgement);
+		return judge_application(
+			&(struct application){ policy, rule, device, &known, &firmware.says },
+			judgement);
 	return judge_way(rule, &known, device, &judgement->reasons);
 }
 

@@ -200,6 +200,25 @@ class Entering(KatapultStory):
         self.assertEqual(self.state()["touches"], 1)
         self.assert_holds(image, 0x2000)
 
+    def test_one_that_is_refused_in_its_boot_loader_runs_again_and_is_not_called_twice(self):
+        self.given_firmware(G0_USB)
+        self.given_a_policy(enter(G0_USB))
+        before = self.plug_toolboard(built(G0_OLD), katapult_mcu="stm32f072xb")
+        lines = self.ends(3)
+        self.assertIn("entered", lines[0])
+        self.assertIn("told to leave its boot mode and start", lines[1])
+        self.assertIn("not called again", lines[2])
+        self.assertEqual((self.state()["touches"], self.state()["mode"]), (1, "application"))
+        self.assert_untouched(before)
+
+    def test_a_boot_loader_that_no_rule_covers_is_not_asked_for(self):
+        self.given_firmware(G0_USB)
+        self.given_a_policy(rule(G0_USB, "enter_bootloader = true;", match='mode = "klipper";'))
+        before = self.plug_toolboard(built(G0_OLD))
+        self.assertIn("no rule would flash what comes up", self.assert_ends("refused"))
+        self.assertEqual(self.state()["touches"], 0)
+        self.assert_untouched(before)
+
 
 LINE = "ttyAMA0"
 F446 = "klipper-stm32f446-uart-32k"

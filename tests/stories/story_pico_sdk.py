@@ -126,6 +126,15 @@ class LeavingAlone(Asking):
         self.ends("refused")
         self.assert_runs_untouched(before)
 
+    def test_one_whose_id_promises_another_chip_runs_again_what_it_ran(self):
+        self.given_a_rule()
+        before = self.plug_running(content=images.rp2350_bin(SIZE, seed=99), chip="rp2350",
+                                   application_product=0x000a)
+        self.rig.said.wait("is not called again")
+        self.ends("entered", "refused", "refused")
+        self.assertEqual(self.bench.flash(1), before)
+        self.assertEqual(self.state()["mode"], "application")
+
     def test_an_image_that_its_rom_would_not_take_is_refused_before_it_is_asked(self):
         self.given_a_rule(content=images.rp2350_uf2(SIZE, seed=1))
         before = self.plug_running()
