@@ -15,8 +15,9 @@
 
 #include "backend/katapult_write.h"
 
-#define TRIES         3
-#define SEND_AHEAD    2u /* blocks */
+#define TRIES      3
+#define SEND_AHEAD 4u /* blocks; so many acknowledgements fit into what the device can hold back \
+		       */
 #define SEND_CONFUSED 1
 
 struct unit {
