@@ -383,6 +383,13 @@ static struct job *first_that_writes_nothing(const struct conduct *conduct)
 	return NULL;
 }
 
+static void stop_looking(struct job *job)
+{
+	job->has_to_leave = conduct_was_sent_here(job);
+	conduct_stop(job, OUTCOME_INTERRUPTED, REASON_CANCELLED,
+		"plugflashd ends; nothing was written; plug the board again");
+}
+
 void conduct_drain(struct conduct *conduct)
 {
 	struct job *job;
@@ -394,8 +401,7 @@ void conduct_drain(struct conduct *conduct)
 			conduct_finish(job, OUTCOME_INTERRUPTED, REASON_CANCELLED,
 				"plugflashd ends; plug the board again");
 		else
-			conduct_stop(job, OUTCOME_INTERRUPTED, REASON_CANCELLED,
-				"plugflashd ends; nothing was written; plug the board again");
+			stop_looking(job);
 }
 
 bool conduct_is_idle(const struct conduct *conduct)

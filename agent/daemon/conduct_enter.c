@@ -117,6 +117,11 @@ void conduct_change_language(struct job *job, const char *sentence)
 	int r = running ? conduct_judge(job->conduct, running, NULL, &judgement) : -ENOMEM;
 	if (r < 0) {
 		conduct_finish(job, OUTCOME_FAILED, REASON_INTERNAL, "out of memory");
+	} else if (queue_was_just_called(job->conduct->queue, job)) {
+		conduct_finish(job, OUTCOME_FAILED, REASON_NO_LOADER,
+			"it was asked for its boot loader, and its Klipper still runs: nothing was "
+			"written. A Klipper from before September 2022 does not know the words; press "
+			"reset twice, and flash it then");
 	} else if (judgement.verdict == VERDICT_PROBE) {
 		job->successor = TAKE_PTR(running);
 		conduct_finish(job, OUTCOME_REFUSED, REASON_RUNS_APPLICATION, sentence);

@@ -73,11 +73,16 @@ static int adopt_judgement(struct job *job, const struct judgement *judgement)
 	return 0;
 }
 
-/* It ran its application until we asked for its boot loader: it shall do so again. */
-static bool was_sent_here(const struct job *job)
+/* It ran its application until we asked for its boot loader: it shall do so again, unless a write
+ * of ours has come in between. Of a line no sighting tells. */
+bool conduct_was_sent_here(const struct job *job)
 {
-	const struct sighting *before = sightings_before(job->conduct->sightings, job->device);
-	return before && before->was_requested && !mode_is_application(job->device->mode);
+	const struct conduct *conduct = job->conduct;
+	const struct sighting *before = sightings_before(conduct->sightings, job->device);
+	bool was_called =
+		(before && before->was_requested) || queue_was_just_called(conduct->queue, job);
+	return was_called && job->has_facts && !mode_is_application(job->device->mode) &&
+	       aftermath_can_start(job);
 }
 
 static void refuse(struct job *job, const struct judgement *judgement)
@@ -95,7 +100,7 @@ static void refuse(struct job *job, const struct judgement *judgement)
 	enum reason_code code = judgement->reasons.count > 0 ? judgement->reasons.items[0].code
 							     : codes[judgement->verdict];
 	job->has_to_leave = aftermath_wants_leaving(job->conduct->queue, job, judgement->rule) ||
-			    was_sent_here(job);
+			    conduct_was_sent_here(job);
 	conduct_stop(job, OUTCOME_REFUSED, code, sentence ? sentence : "out of memory");
 }
 
@@ -138,6 +143,7 @@ static void refuse_unkept(struct job *job, int error)
 		"the firmware that is on the board could not be kept in %s (%s), so it is not "
 		"overwritten; make room there, then plug the board again",
 		job->conduct->settings->backup_directory, strerror(-error));
+	job->has_to_leave = conduct_was_sent_here(job);
 	conduct_stop(job, OUTCOME_REFUSED, REASON_NOT_RECORDED,
 		sentence ? sentence : "the firmware on the board could not be kept");
 }
@@ -190,6 +196,7 @@ static void identify(struct job *job, const struct board_facts *facts)
 	job->facts.chip_origin = CHIP_ORIGIN_UNSAID;
 	job->has_facts = true;
 	identity_complete(&job->facts, job->device, &clues);
+	job->has_open_write = ledger_has_open_write(conduct->ledger, job->device, &job->facts);
 }
 
 /* Write, or have an application make way for its boot loader. */

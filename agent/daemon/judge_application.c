@@ -40,7 +40,8 @@ static int judge_loader(
 }
 
 /* What will show itself on the place, as far as it can be known now. */
-static struct device loader_after(const struct device *device, const struct entry *entry, enum chip chip)
+static struct device loader_after(
+	const struct device *device, const struct entry *entry, enum chip chip)
 {
 	static const struct {
 		enum board_mode mode;
@@ -69,8 +70,7 @@ static int judge_what_follows(
 	const struct application *application, const struct entry *entry, struct reasons *reasons)
 {
 	const struct policy_rule *rule;
-	struct device loader =
-		loader_after(application->device, entry, application->known->chip);
+	struct device loader = loader_after(application->device, entry, application->known->chip);
 	if (policy_decide(application->policy, &loader, NULL, &rule) == VERDICT_PROBE)
 		return 0;
 	return reasons_add(reasons, REASON_NO_RULE,

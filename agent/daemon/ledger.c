@@ -188,6 +188,13 @@ static bool find_intent(struct ledger *ledger, const struct device *device,
 	return ledger_intent(ledger, device->place, ret) && is_same_board(ret, device, facts);
 }
 
+bool ledger_has_open_write(
+	struct ledger *ledger, const struct device *device, const struct board_facts *facts)
+{
+	struct intent intent;
+	return find_intent(ledger, device, facts, &intent);
+}
+
 static int add_not_recorded(const struct ledger *ledger, struct reasons *reasons)
 {
 	return reasons_add(reasons, REASON_NOT_RECORDED,

@@ -42,6 +42,11 @@ int ledger_judge(struct ledger *ledger, const struct policy *policy, struct stor
 bool ledger_intent(struct ledger *ledger, const char *place, struct intent *ret);
 struct own_write ledger_own_write(const struct intent *intent);
 
+/* Is an unfinished write at this place one of this very board, as far as is known? What is in its
+ * flash then may start, and is nothing that anybody has proved. */
+bool ledger_has_open_write(
+	struct ledger *ledger, const struct device *device, const struct board_facts *facts);
+
 /* What the book of boards says of the serial that a board in DFU shows (passports.h), if that is
  * one that names a board, and the book can be had. */
 bool ledger_passport(
