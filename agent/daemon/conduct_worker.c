@@ -20,6 +20,8 @@
 /* No honest flash takes this long (16 MiB on a chip at its slowest: half an hour), and a worker
  * that was taken over could speak for ever. */
 #define WRITE_LIMIT_USEC (3600 * USEC_PER_SEC)
+/* Nor has one more to hand over than it has read by then. */
+#define PROBE_LIMIT_USEC (300 * USEC_PER_SEC)
 /* Progress is told to the bus no oftener than this, however much a worker talks. */
 #define PROGRESS_USEC (USEC_PER_SEC / 50)
 
@@ -336,7 +338,8 @@ static void on_outcome(struct job *job, const struct wire_outcome *outcome)
 	conduct_enter_phase(job, job->phase);
 	if (job->state == JOB_STOPPING)
 		conduct_finish_stopped(job);
-	else if (device_is_line(job->device) && outcome->reason == REASON_RUNS_APPLICATION)
+	else if (device_is_line(job->device) && job->device->mode == MODE_KATAPULT &&
+		 job->state == JOB_PROBING && outcome->reason == REASON_RUNS_APPLICATION)
 		conduct_change_language(job, outcome->sentence);
 	else if (is_failure(outcome->outcome))
 		conduct_finish(job, outcome->outcome, outcome->reason, outcome->sentence);
@@ -383,7 +386,9 @@ static void on_plan(struct job *job, const struct job_plan *plan)
 /* The mind keeps firmware; of a dictionary it needs no more than the evidence says. */
 static void on_keep(struct job *job, const struct wire_keep *piece)
 {
-	conduct_set_deadline(job, CONDUCT_PROBE_SILENCE_USEC);
+	uint64_t looked_usec = clock_usec(CLOCK_MONOTONIC) - job->phase_began_usec;
+	if (!job->board_left && looked_usec < PROBE_LIMIT_USEC)
+		conduct_set_deadline(job, CONDUCT_PROBE_SILENCE_USEC);
 	int r = piece->kind == KEEP_FIRMWARE ? kept_add(&job->firmware, piece) : 0;
 	if (r == -ENOMEM)
 		conduct_stop(job, OUTCOME_FAILED, REASON_INTERNAL, "out of memory");
