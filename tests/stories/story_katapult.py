@@ -225,6 +225,18 @@ class Entering(KatapultStory):
         self.assertNotIn("told to leave", refused)
         self.assertEqual((self.state()["mode"], self.state()["completes"]), ("katapult", 0))
 
+    def test_one_that_is_another_board_in_its_boot_loader_runs_again(self):
+        """Foreseen was that Katapult shows the same serial."""
+        self.given_firmware(G0_USB)
+        self.given_a_policy(rule(G0_USB, "enter_bootloader = true;", match='board = "toolhead";'),
+                            f'{{ name = "toolhead"; serial = "{SERIAL}"; }}')
+        before = self.plug_toolboard(built(G0_OLD), katapult_serial="38002C000551323532363237")
+        lines = self.ends(3)
+        self.assertIn("entered", lines[0])
+        self.assertIn("told to leave its boot mode and start", lines[1])
+        self.assertIn("not called again", lines[2])
+        self.assert_untouched(before)
+
     def test_what_cannot_be_kept_is_not_overwritten_and_runs_again(self):
         self.given_firmware(G0_USB)
         self.given_a_policy(enter(G0_USB))
