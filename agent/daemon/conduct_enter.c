@@ -21,7 +21,12 @@
 void conduct_call(struct job *job, const struct judgement *judgement)
 {
 	struct wire_message message = { .type = WIRE_ENTER };
-	if (queue_was_just_written(job->conduct->queue, job)) {
+	bool was_just_written = queue_was_just_written(job->conduct->queue, job);
+	if (was_just_written && judgement->is_running) {
+		conduct_finish_running(job, judgement);
+		return;
+	}
+	if (was_just_written) {
 		conduct_stop(job, OUTCOME_REFUSED, REASON_WRONG_APPLICATION,
 			"this very image was written to it a moment ago, and it does not run the "
 			"version that the image names, so it is not called again; is another "

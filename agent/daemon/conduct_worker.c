@@ -205,7 +205,7 @@ static void identify(struct job *job, const struct board_facts *facts)
 static bool would_act(const struct judgement *judgement)
 {
 	return judgement->verdict == VERDICT_FLASH && judgement->reasons.count == 0 &&
-	       !judgement->is_running;
+	       (!judgement->is_running || judgement->is_again);
 }
 
 /* What is about to be done to the board: may it be, as far as printers are concerned? A board that
@@ -236,7 +236,7 @@ void conduct_decide(struct job *job)
 			"the board left before anything was written; plug it again");
 	else if (judgement.verdict != VERDICT_FLASH || judgement.reasons.count > 0)
 		refuse(job, &judgement);
-	else if (judgement.is_running)
+	else if (judgement.is_running && !judgement.is_again)
 		conduct_finish_running(job, &judgement);
 	else if (mode_is_application(job->device->mode))
 		conduct_call(job, &judgement);

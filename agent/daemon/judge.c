@@ -124,8 +124,10 @@ static int take_policy(struct board_facts *known, const struct device *device,
 static int judge_application(const struct application *application, struct judgement *judgement)
 {
 	judgement->is_running = application_is_right(application);
-	return judgement->is_running ? 0
-				     : application_judge_entry(application, &judgement->reasons);
+	judgement->is_again = judgement->is_running && application->rule->force;
+	return judgement->is_running && !judgement->is_again
+		       ? 0
+		       : application_judge_entry(application, &judgement->reasons);
 }
 
 static int judge_image(const struct policy *policy, struct store *store,

@@ -93,7 +93,7 @@ int application_judge_entry(const struct application *application, struct reason
 bool application_is_right(const struct application *application)
 {
 	const struct image_facts *says = application->says;
-	if (application->rule->force || !says->has_klipper)
+	if (!says->has_klipper)
 		return false;
 	struct running wanted = klipper_running(&says->klipper);
 	return running_is_same(&application->known->running, &wanted);

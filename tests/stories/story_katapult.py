@@ -211,6 +211,16 @@ class Entering(KatapultStory):
         self.assertEqual((self.state()["touches"], self.state()["mode"]), (1, "application"))
         self.assert_untouched(before)
 
+    def test_one_that_is_always_written_ends_as_what_it_runs(self):
+        self.given_firmware(G0_USB)
+        self.given_a_policy(enter(G0_USB, "force = true;").replace("expect =", "force = true; expect ="))
+        self.plug_toolboard(built(G0_USB))
+        entered, flashed, running = self.ends(3)
+        self.assertIn("entered", entered)
+        self.assertIn("flashed", flashed)
+        self.assertIn("identical: it runs v0.13", running)
+        self.assertEqual(self.state()["touches"], 1)
+
     def test_what_a_write_of_ours_left_half_done_is_not_started(self):
         """The worker is lost in the last unit, which begins with the vectors; then the image fits no more."""
         image = self.given_firmware(G0_USB)
