@@ -30,7 +30,8 @@ uint64_t ledger_next_id(struct ledger *ledger);
 /*
  * The whole judgement of a board: policy, image and fitness (judge()), and then what the past has
  * to say: quarantine, a rule's limit, no history. A board that was there before us is taken for one
- * that just came while its place has an unfinished write of this very board and this very image.
+ * that just came while its place has an unfinished write of this very board and this very image,
+ * and minutes after an application on its place was asked for its boot loader.
  * `facts` NULL: nobody has looked. 0 or -ENOMEM.
  */
 int ledger_judge(struct ledger *ledger, const struct policy *policy, struct store *store,

@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import signal
 import subprocess
 import zlib
 
@@ -141,6 +142,7 @@ class Entering(KatapultStory):
         self.given_a_policy(enter(G0_USB))
         before = self.plug_toolboard(built(G0_USB))
         self.assertIn("it runs v0.13", self.assert_ends("identical"))
+        self.assertEqual(self.rig.ask("history")["jobs"][0]["verify"], "running")
         self.assertEqual(self.state()["touches"], 0)
         self.assert_untouched(before)
 
@@ -210,6 +212,19 @@ class Entering(KatapultStory):
         self.assertIn("not called again", lines[2])
         self.assertEqual((self.state()["touches"], self.state()["mode"]), (1, "application"))
         self.assert_untouched(before)
+
+    def test_a_service_that_died_meanwhile_goes_on_with_it(self):
+        image = self.given_firmware(G0_USB)
+        self.given_a_policy(enter(G0_USB))
+        self.plug_toolboard(built(G0_OLD))
+        self.rig.said.wait("has the application enter")
+        self.rig.stop_mind(signal.SIGKILL)
+        self.bench.ask("await", 1, "mode=katapult", limit=10000)
+        self.bench.ask("await", 1, "present", limit=10000)
+        since = self.rig.said.position()
+        self.rig.start_mind()
+        self.assertIn("flashed", self.rig.end_of_job(place_of(1), since))
+        self.assert_holds(image, 0x2000)
 
     def test_one_that_is_always_written_ends_as_what_it_runs(self):
         self.given_firmware(G0_USB)
