@@ -40,8 +40,7 @@ void conduct_call(struct job *job, const struct judgement *judgement)
 			"again to have it tried once more");
 		return;
 	}
-	/* What comes next on the socket comes because we asked; if we die now, the record says so.
-	 */
+	/* What comes next on the socket comes because we asked, which is on record if we die. */
 	ledger_note(job->conduct->ledger, job);
 	sightings_on_request(job->conduct->sightings, job->device, clock_usec(CLOCK_MONOTONIC));
 	int r = worker_send(job->worker, &message, -1);
