@@ -15,9 +15,10 @@
 
 #include "backend/katapult_write.h"
 
-#define TRIES      3
-#define SEND_AHEAD 4u /* blocks; so many acknowledgements fit into what the device can hold back \
-		       */
+#define TRIES 3
+#define SEND_AHEAD                                                                    \
+	4u /* blocks; so many acknowledgements fit into what the device can hold back \
+	    */
 #define SEND_CONFUSED 1
 
 struct unit {

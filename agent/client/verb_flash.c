@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 
+#include "base/clock.h"
 #include "base/names.h"
 #include "base/text.h"
 #include "client/bus_json.h"
@@ -12,9 +13,13 @@
 #include "client/verb.h"
 #include "client/view.h"
 
+/* The job that follows another begins with that one's end. */
+#define FOLLOWS_USEC (10 * USEC_PER_SEC)
+
 struct flash {
 	struct request *request;
-	double job; /* that is waited for; 0: the next one at `place` */
+	double job; /* that is waited for; 0: the next one at `place`, */
+	uint64_t until_usec; /* until then (CLOCK_MONOTONIC) */
 	char *place; /* NULL: not yet known */
 	cJSON *jobs; /* that have ended, in order */
 	bool is_over;
@@ -54,6 +59,7 @@ static int take_end(struct flash *flash, const cJSON *job)
 		fflush(output->stream);
 	}
 	flash->job = 0;
+	flash->until_usec = clock_usec(CLOCK_MONOTONIC) + FOLLOWS_USEC;
 	/* The next job goes on with the same board. */
 	bool goes_on = text_equal(json_text(job, "outcome"), "entered") ||
 		       text_equal(json_text(job, "reason"), "runs-application");
@@ -129,12 +135,26 @@ static int look(sd_bus *bus, struct flash *flash)
 	return r;
 }
 
+/* For how long there is something to wait for. */
+static uint64_t patience(const struct flash *flash)
+{
+	uint64_t now_usec = clock_usec(CLOCK_MONOTONIC);
+	if (flash->job != 0)
+		return UINT64_MAX;
+	return flash->until_usec > now_usec ? flash->until_usec - now_usec : 0;
+}
+
 static int wait_for_end(sd_bus *bus, struct flash *flash)
 {
 	while (!flash->is_over && !flash->is_lost) {
 		int r = sd_bus_process(bus, NULL);
+		uint64_t left_usec = patience(flash);
+		if (r == 0 && left_usec == 0)
+			return problem_set(&flash->request->problem, EXIT_NO, "no-job-follows",
+				"no job goes on with the board, and nothing was written; \"plugflash "
+				"list\" and \"plugflash explain\" tell why");
 		if (r == 0)
-			r = sd_bus_wait(bus, UINT64_MAX);
+			r = sd_bus_wait(bus, left_usec);
 		if (r < 0 && r != -EINTR)
 			return r;
 	}

@@ -38,14 +38,19 @@ static bool is_in_boot_mode(const struct job *job)
 	return !job->board_left || has_erased(job);
 }
 
+bool aftermath_can_start(const struct job *job)
+{
+	const struct board_facts *facts = &job->facts;
+	return facts->content != CONTENT_BLANK && facts->content != CONTENT_UNBOOTABLE &&
+	       facts->chip_origin != CHIP_FROM_OWN_WRITE && job->resumes == 0 &&
+	       !job->has_open_write;
+}
+
 bool aftermath_wants_leaving(
 	const struct queue *queue, const struct job *job, const struct policy_rule *rule)
 {
-	const struct board_facts *facts = &job->facts;
-	bool can_start = facts->content != CONTENT_BLANK && facts->content != CONTENT_UNBOOTABLE &&
-			 facts->chip_origin != CHIP_FROM_OWN_WRITE && job->resumes == 0;
-	return rule && rule->leave_on_refusal && job->device->mode == MODE_DFU && can_start &&
-	       !queue_has_just_left(queue, job);
+	return rule && rule->leave_on_refusal && job->device->mode == MODE_DFU &&
+	       aftermath_can_start(job) && !queue_has_just_left(queue, job);
 }
 
 static const char *leave_taken(const struct job *job)

@@ -9,6 +9,10 @@
 
 #include "daemon/queue.h"
 
+/* Is there something in its flash that may be started, as far as anybody knows? Not what a write of
+ * ours has left there. */
+bool aftermath_can_start(const struct job *job);
+
 /* Shall a board that is not written be told to start what is in its flash? The rule must say so,
  * and there must be something to start, as far as anybody knows. */
 bool aftermath_wants_leaving(

@@ -48,11 +48,12 @@ static char *name_of(const struct backup *backup)
 	char board[BOARD_TEXT], stamp[STAMP_BYTES + 1], digest[DIGEST_TEXT];
 	time_t seconds = (time_t)(backup->time_usec / USEC_PER_SEC);
 	struct tm utc;
-	struct digest_state *state = digest_new();
-	if (!state || !gmtime_r(&seconds, &utc) ||
-		strftime(stamp, sizeof(stamp), "%Y%m%dT%H%M%SZ", &utc) != STAMP_BYTES) {
+	if (!gmtime_r(&seconds, &utc) ||
+		strftime(stamp, sizeof(stamp), "%Y%m%dT%H%M%SZ", &utc) != STAMP_BYTES)
 		return NULL;
-	}
+	struct digest_state *state = digest_new();
+	if (!state)
+		return NULL;
 	digest_add(state, backup->bytes, backup->length);
 	text_hex(digest_finish(state).bytes, DIGEST_BYTES, digest);
 	name_board(board, backup->board);

@@ -286,6 +286,14 @@ int conduct_flash(struct conduct *conduct, const struct device *device, struct j
 	return 0;
 }
 
+/* We have asked it to come up like this: it cannot be left alone now, and a job that may not write
+ * tells it to start again. */
+static bool came_for_us(const struct conduct *conduct, const struct device *device)
+{
+	const struct sighting *before = sightings_before(conduct->sightings, device);
+	return before && before->was_requested && !mode_is_application(device->mode);
+}
+
 /* The first judgement, before anybody has looked: a job, or left alone. */
 static void consider(struct conduct *conduct, const struct device *device)
 {
@@ -294,7 +302,7 @@ static void consider(struct conduct *conduct, const struct device *device)
 		ledger_mend(conduct->ledger);
 	if (conduct_judge(conduct, device, NULL, &judgement) < 0)
 		story_trouble(device->place, "left alone", -ENOMEM);
-	else if (judgement.verdict == VERDICT_PROBE)
+	else if (judgement.verdict == VERDICT_PROBE || came_for_us(conduct, device))
 		(void)begin(conduct, device, judgement.resumes);
 	else if (!mode_is_application(device->mode) || judgement.verdict == VERDICT_QUARANTINE)
 		story_board_left_alone(device, &judgement);
@@ -390,6 +398,13 @@ static struct job *first_that_writes_nothing(const struct conduct *conduct)
 	return NULL;
 }
 
+static void stop_looking(struct job *job)
+{
+	job->has_to_leave = conduct_was_sent_here(job);
+	conduct_stop(job, OUTCOME_INTERRUPTED, REASON_CANCELLED,
+		"plugflashd ends; nothing was written; plug the board again");
+}
+
 void conduct_drain(struct conduct *conduct)
 {
 	struct job *job;
@@ -401,8 +416,7 @@ void conduct_drain(struct conduct *conduct)
 			conduct_finish(job, OUTCOME_INTERRUPTED, REASON_CANCELLED,
 				"plugflashd ends; plug the board again");
 		else
-			conduct_stop(job, OUTCOME_INTERRUPTED, REASON_CANCELLED,
-				"plugflashd ends; nothing was written; plug the board again");
+			stop_looking(job);
 }
 
 bool conduct_is_idle(const struct conduct *conduct)

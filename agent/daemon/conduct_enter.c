@@ -37,7 +37,10 @@ void conduct_call(struct job *job, const struct judgement *judgement)
 {
 	struct wire_message message = { .type = WIRE_ENTER };
 	if (queue_was_just_written(job->conduct->queue, job)) {
-		refuse_second_call(job);
+		if (judgement->is_running)
+			conduct_finish_running(job, judgement);
+		else
+			refuse_second_call(job);
 		return;
 	}
 	if (queue_has_just_left(job->conduct->queue, job)) {
@@ -47,7 +50,8 @@ void conduct_call(struct job *job, const struct judgement *judgement)
 			"again to have it tried once more");
 		return;
 	}
-	/* What comes next on the socket comes because we asked. */
+	/* What comes next on the socket comes because we asked, which is on record if we die. */
+	ledger_note(job->conduct->ledger, job);
 	sightings_on_request(job->conduct->sightings, job->device, clock_usec(CLOCK_MONOTONIC));
 	int r = worker_send(job->worker, &message, -1);
 	if (r < 0) {
@@ -129,6 +133,11 @@ void conduct_change_language(struct job *job, const char *sentence)
 	int r = running ? conduct_judge(job->conduct, running, NULL, &judgement) : -ENOMEM;
 	if (r < 0) {
 		conduct_finish(job, OUTCOME_FAILED, REASON_INTERNAL, "out of memory");
+	} else if (queue_was_just_called(job->conduct->queue, job)) {
+		conduct_finish(job, OUTCOME_FAILED, REASON_NO_LOADER,
+			"it was asked for its boot loader, and its Klipper still runs: nothing was "
+			"written. A Klipper from before September 2022 does not know the words; press "
+			"reset twice, and flash it then");
 	} else if (judgement.verdict == VERDICT_PROBE) {
 		job->successor = TAKE_PTR(running);
 		conduct_finish(job, OUTCOME_REFUSED, REASON_RUNS_APPLICATION, sentence);

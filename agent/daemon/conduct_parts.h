@@ -41,6 +41,9 @@ void conduct_set_deadline(struct job *job, uint64_t usec);
 void conduct_stop(
 	struct job *job, enum job_outcome outcome, enum reason_code reason, const char *sentence);
 
+/* Did the board run its application until we asked for its boot loader, and can it do so again? */
+bool conduct_was_sent_here(const struct job *job);
+
 /* Ends a job that was told to end. */
 void conduct_finish_stopped(struct job *job);
 

@@ -20,6 +20,8 @@
 /* No honest flash takes this long (16 MiB on a chip at its slowest: half an hour), and a worker
  * that was taken over could speak for ever. */
 #define WRITE_LIMIT_USEC (3600 * USEC_PER_SEC)
+/* Nor has one more to hand over than it has read by then. */
+#define PROBE_LIMIT_USEC (300 * USEC_PER_SEC)
 /* Progress is told to the bus no oftener than this, however much a worker talks. */
 #define PROGRESS_USEC (USEC_PER_SEC / 50)
 
@@ -73,11 +75,16 @@ static int adopt_judgement(struct job *job, const struct judgement *judgement)
 	return 0;
 }
 
-/* It ran its application until we asked for its boot loader: it shall do so again. */
-static bool was_sent_here(const struct job *job)
+/* It ran its application until we asked for its boot loader: it shall do so again, unless a write
+ * of ours has come in between. Of a line no sighting tells. */
+bool conduct_was_sent_here(const struct job *job)
 {
-	const struct sighting *before = sightings_before(job->conduct->sightings, job->device);
-	return before && before->was_requested && !mode_is_application(job->device->mode);
+	const struct conduct *conduct = job->conduct;
+	const struct sighting *before = sightings_before(conduct->sightings, job->device);
+	bool was_called =
+		(before && before->was_requested) || queue_was_just_called(conduct->queue, job);
+	return was_called && job->has_facts && !mode_is_application(job->device->mode) &&
+	       aftermath_can_start(job);
 }
 
 static void refuse(struct job *job, const struct judgement *judgement)
@@ -95,7 +102,7 @@ static void refuse(struct job *job, const struct judgement *judgement)
 	enum reason_code code = judgement->reasons.count > 0 ? judgement->reasons.items[0].code
 							     : codes[judgement->verdict];
 	job->has_to_leave = aftermath_wants_leaving(job->conduct->queue, job, judgement->rule) ||
-			    was_sent_here(job);
+			    conduct_was_sent_here(job);
 	conduct_stop(job, OUTCOME_REFUSED, code, sentence ? sentence : "out of memory");
 }
 
@@ -138,6 +145,7 @@ static void refuse_unkept(struct job *job, int error)
 		"the firmware that is on the board could not be kept in %s (%s), so it is not "
 		"overwritten; make room there, then plug the board again",
 		job->conduct->settings->backup_directory, strerror(-error));
+	job->has_to_leave = conduct_was_sent_here(job);
 	conduct_stop(job, OUTCOME_REFUSED, REASON_NOT_RECORDED,
 		sentence ? sentence : "the firmware on the board could not be kept");
 }
@@ -190,13 +198,14 @@ static void identify(struct job *job, const struct board_facts *facts)
 	job->facts.chip_origin = CHIP_ORIGIN_UNSAID;
 	job->has_facts = true;
 	identity_complete(&job->facts, job->device, &clues);
+	job->has_open_write = ledger_has_open_write(conduct->ledger, job->device, &job->facts);
 }
 
 /* Write, or have an application make way for its boot loader. */
 static bool would_act(const struct judgement *judgement)
 {
 	return judgement->verdict == VERDICT_FLASH && judgement->reasons.count == 0 &&
-	       !judgement->is_running;
+	       (!judgement->is_running || judgement->is_again);
 }
 
 /* What is about to be done to the board: may it be, as far as printers are concerned? A board that
@@ -227,7 +236,7 @@ void conduct_decide(struct job *job)
 			"the board left before anything was written; plug it again");
 	else if (judgement.verdict != VERDICT_FLASH || judgement.reasons.count > 0)
 		refuse(job, &judgement);
-	else if (judgement.is_running)
+	else if (judgement.is_running && !judgement.is_again)
 		conduct_finish_running(job, &judgement);
 	else if (mode_is_application(job->device->mode))
 		conduct_call(job, &judgement);
@@ -329,7 +338,8 @@ static void on_outcome(struct job *job, const struct wire_outcome *outcome)
 	conduct_enter_phase(job, job->phase);
 	if (job->state == JOB_STOPPING)
 		conduct_finish_stopped(job);
-	else if (device_is_line(job->device) && outcome->reason == REASON_RUNS_APPLICATION)
+	else if (device_is_line(job->device) && job->device->mode == MODE_KATAPULT &&
+		 job->state == JOB_PROBING && outcome->reason == REASON_RUNS_APPLICATION)
 		conduct_change_language(job, outcome->sentence);
 	else if (is_failure(outcome->outcome))
 		conduct_finish(job, outcome->outcome, outcome->reason, outcome->sentence);
@@ -376,7 +386,9 @@ static void on_plan(struct job *job, const struct job_plan *plan)
 /* The mind keeps firmware; of a dictionary it needs no more than the evidence says. */
 static void on_keep(struct job *job, const struct wire_keep *piece)
 {
-	conduct_set_deadline(job, CONDUCT_PROBE_SILENCE_USEC);
+	uint64_t looked_usec = clock_usec(CLOCK_MONOTONIC) - job->phase_began_usec;
+	if (!job->board_left && looked_usec < PROBE_LIMIT_USEC)
+		conduct_set_deadline(job, CONDUCT_PROBE_SILENCE_USEC);
 	int r = piece->kind == KEEP_FIRMWARE ? kept_add(&job->firmware, piece) : 0;
 	if (r == -ENOMEM)
 		conduct_stop(job, OUTCOME_FAILED, REASON_INTERNAL, "out of memory");

@@ -76,8 +76,8 @@ static void put_durations(struct query *query, const struct job *job)
 static void put_end(struct query *query, const struct job *job)
 {
 	bool has_ended = job->state == JOB_DONE && job->outcome != OUTCOME_NONE;
-	bool was_permitted = job->permitted_usec != 0;
-	query_text(query, has_ended && was_permitted ? verification_name(job->verification) : NULL);
+	bool is_verified = job->permitted_usec != 0 || job->is_running;
+	query_text(query, has_ended && is_verified ? verification_name(job->verification) : NULL);
 	query_text(query, has_ended ? outcome_name(job->outcome) : NULL);
 	query_text(
 		query, has_ended && job->reason != REASON_NONE ? reason_name(job->reason) : NULL);

@@ -96,6 +96,12 @@ int history_close_unfinished(struct history *history,
 int history_count_flashed(struct history *history, const char *rule, uint64_t since_usec,
 	uint64_t until_usec, uint64_t *ret) _must_check_;
 
+/* Did a job that began in this span ask the application on this place for its boot loader, and has
+ * none come to an end of its own since? HISTORY_CALLED or 0. */
+#define HISTORY_CALLED 1
+int history_was_called(struct history *history, const char *place, uint64_t since_usec,
+	uint64_t until_usec) _must_check_;
+
 /* ---- looking back -------------------------------------------------------------------------- */
 
 /* Deletes jobs that are older than `days` or beyond the newest `jobs`; 0: no such limit. The newest

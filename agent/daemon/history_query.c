@@ -151,6 +151,17 @@ int history_count_flashed(struct history *history, const char *rule, uint64_t si
 	return r < 0 ? r : 0;
 }
 
+int history_was_called(
+	struct history *history, const char *place, uint64_t since_usec, uint64_t until_usec)
+{
+	_cleanup_(query_done) struct query query = query_of(history->database, WAS_CALLED);
+	query_text(&query, place);
+	query_number(&query, at_most(since_usec, INT64_MAX));
+	query_number(&query, at_most(until_usec, INT64_MAX));
+	int r = query_step(&query);
+	return r == QUERY_ROW ? HISTORY_CALLED : r;
+}
+
 /* ---- jobs without an end ----------------------------------------------------------------- */
 
 struct unfinished {

@@ -38,6 +38,15 @@ const char *const history_statements[_STATEMENT_MAX] = {
 	[COUNT_FLASHED] = "SELECT count(*) FROM jobs INDEXED BY jobs_flashed "
 			  "WHERE outcome = 'flashed' AND rule = ? AND "
 			  "began_realtime_usec BETWEEN ? AND ?",
+	/* A job on an application has a rule in here once it is about to ask for the boot loader.
+	 */
+	[WAS_CALLED] = "SELECT 1 FROM jobs AS called INDEXED BY jobs_by_place "
+		       "WHERE place = ?1 AND +began_realtime_usec BETWEEN ?2 AND ?3 AND "
+		       "mode = 'klipper' AND (outcome = 'entered' OR "
+		       "reason = 'service-lost' AND rule IS NOT NULL) AND NOT EXISTS "
+		       "(SELECT 1 FROM jobs INDEXED BY jobs_by_place WHERE place = ?1 AND "
+		       "job > called.job AND outcome IS NOT NULL AND "
+		       "coalesce(reason, '') NOT IN ('service-lost', 'cancelled')) LIMIT 1",
 	[FIND_PLACE] = "SELECT image_sha256, attempts, returns, quarantined_realtime_usec, why "
 		       "FROM places WHERE place = ?",
 	[STORE_PLACE] = "REPLACE INTO places (place, image_sha256, attempts, returns, "

@@ -125,7 +125,8 @@ static int take_policy(struct board_facts *known, const struct device *device,
 static int judge_application(const struct application *application, struct judgement *judgement)
 {
 	judgement->is_running = application_is_right(application);
-	if (judgement->is_running)
+	judgement->is_again = judgement->is_running && application->rule->force;
+	if (judgement->is_running && !judgement->is_again)
 		return 0;
 	int r = judge_way(
 		application->rule, application->known, application->device, &judgement->reasons);

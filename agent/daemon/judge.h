@@ -21,7 +21,8 @@ struct judgement {
 	enum chip_origin chip_origin;
 	struct reasons reasons; /* why nothing is written; none with VERDICT_FLASH: write */
 	enum transport speaks; /* by which wire the image talks; UNKNOWN: it does not say */
-	bool is_running; /* the board runs this very firmware, by its own word */
+	bool is_running; /* the board runs this very firmware, by its own word; */
+	bool is_again; /* and the rule says to write it all the same */
 	uint64_t resumes; /* the job whose unfinished write is gone on with; 0: none */
 };
 

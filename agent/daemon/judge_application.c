@@ -110,7 +110,7 @@ bool application_is_right(const struct application *application)
 {
 	const struct image_facts *says = application->says;
 	bool tells = application->device->mode == MODE_KLIPPER;
-	if (application->rule->force || !tells || !says->has_klipper)
+	if (!tells || !says->has_klipper)
 		return false;
 	struct running wanted = klipper_running(&says->klipper);
 	return running_is_same(&application->known->running, &wanted);

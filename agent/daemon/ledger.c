@@ -188,6 +188,13 @@ static bool find_intent(struct ledger *ledger, const struct device *device,
 	return ledger_intent(ledger, device->place, ret) && is_same_board(ret, device, facts);
 }
 
+bool ledger_has_open_write(
+	struct ledger *ledger, const struct device *device, const struct board_facts *facts)
+{
+	struct intent intent;
+	return find_intent(ledger, device, facts, &intent);
+}
+
 static int add_not_recorded(const struct ledger *ledger, struct reasons *reasons)
 {
 	return reasons_add(reasons, REASON_NOT_RECORDED,
@@ -250,6 +257,16 @@ static bool is_about(const struct intent *intent, const struct judgement *judgem
 	       memcmp(&judgement->image->digest, &intent->digest, sizeof(intent->digest)) == 0;
 }
 
+/* It did not come before us by itself: we had asked it to, and went away. */
+static bool was_called(struct ledger *ledger, const struct device *device)
+{
+	uint64_t now_usec = clock_usec(CLOCK_REALTIME);
+	struct history *history = mode_is_application(device->mode) ? NULL : ledger_history(ledger);
+	return history &&
+	       heed(ledger, history_was_called(history, device->place,
+				    now_usec - OWN_WRITE_RECENT_USEC, now_usec)) == HISTORY_CALLED;
+}
+
 int ledger_judge(struct ledger *ledger, const struct policy *policy, struct store *store,
 	const struct device *device, const struct board_facts *facts, struct judgement *ret)
 {
@@ -257,12 +274,14 @@ int ledger_judge(struct ledger *ledger, const struct policy *policy, struct stor
 	struct intent intent = { 0 };
 	struct device seen = *device;
 	bool resumes = device->was_present && find_intent(ledger, device, facts, &intent);
-	seen.was_present = device->was_present && !resumes;
+	bool is_called = device->was_present && was_called(ledger, device);
+	seen.was_present = device->was_present && !resumes && !is_called;
 	int r = judge(policy, store, &seen, facts, &judgement);
 	if (r >= 0 && resumes && facts && !is_about(&intent, &judgement)) {
 		resumes = false;
 		judgement_done(&judgement);
-		r = judge(policy, store, device, facts, &judgement);
+		seen.was_present = device->was_present && !is_called;
+		r = judge(policy, store, &seen, facts, &judgement);
 	}
 	if (r >= 0)
 		r = judge_past(ledger, device, &judgement);

@@ -30,7 +30,8 @@ uint64_t ledger_next_id(struct ledger *ledger);
 /*
  * The whole judgement of a board: policy, image and fitness (judge()), and then what the past has
  * to say: quarantine, a rule's limit, no history. A board that was there before us is taken for one
- * that just came while its place has an unfinished write of this very board and this very image.
+ * that just came while its place has an unfinished write of this very board and this very image,
+ * and minutes after an application on its place was asked for its boot loader.
  * `facts` NULL: nobody has looked. 0 or -ENOMEM.
  */
 int ledger_judge(struct ledger *ledger, const struct policy *policy, struct store *store,
@@ -41,6 +42,11 @@ int ledger_judge(struct ledger *ledger, const struct policy *policy, struct stor
  * it was, for as long as the intent lives. */
 bool ledger_intent(struct ledger *ledger, const char *place, struct intent *ret);
 struct own_write ledger_own_write(const struct intent *intent);
+
+/* Is an unfinished write at this place one of this very board, as far as is known? What is in its
+ * flash then may start, and is nothing that anybody has proved. */
+bool ledger_has_open_write(
+	struct ledger *ledger, const struct device *device, const struct board_facts *facts);
 
 /* What the book of boards says of the serial that a board in DFU shows (passports.h), if that is
  * one that names a board, and the book can be had. */

@@ -161,14 +161,28 @@ static bool is_return(const struct job *before, const struct job *job)
 	       job->started_usec - before->ended_usec < RETURN_USEC && is_same_unit(before, job);
 }
 
-bool queue_job_is_return(const struct queue *queue, const struct job *job)
+/* The last one that has ended on this socket, or NULL. */
+static const struct job *job_before(const struct queue *queue, const struct job *job)
 {
 	const struct job *before = NULL;
 	for (size_t i = 0; i < queue->count && queue->jobs[i] != job; i++)
 		if (queue->jobs[i]->state == JOB_DONE &&
 			text_equal(queue->jobs[i]->device->syspath, job->device->syspath))
 			before = queue->jobs[i];
+	return before;
+}
+
+bool queue_job_is_return(const struct queue *queue, const struct job *job)
+{
+	const struct job *before = job_before(queue, job);
 	return before && is_return(before, job);
+}
+
+bool queue_was_just_called(const struct queue *queue, const struct job *job)
+{
+	const struct job *before = job_before(queue, job);
+	return before && before->outcome == OUTCOME_ENTERED &&
+	       job->started_usec - before->ended_usec < LEFT_USEC;
 }
 
 bool queue_has_just_left(const struct queue *queue, const struct job *job)

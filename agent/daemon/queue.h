@@ -39,6 +39,7 @@ struct job {
 	struct kept firmware; /* that the board holds, where it can be kept */
 	bool has_facts;
 	struct board_facts facts;
+	bool has_open_write; /* a write of ours to this board was begun, and not proved */
 
 	/* What the policy said when it permitted; the policy itself may be another by now. */
 	char *rule;
@@ -120,6 +121,10 @@ bool queue_job_is_return(const struct queue *queue, const struct job *job);
 
 /* Was a board told to leave its boot mode on this socket, just before this job began? */
 bool queue_has_just_left(const struct queue *queue, const struct job *job);
+
+/* Did the job just before this one ask the application on this socket for its boot loader, and make
+ * way for this one? */
+bool queue_was_just_called(const struct queue *queue, const struct job *job);
 
 /* Was the image that this job is about proved in the flash of a board, on this socket and just
  * before, which is this one for all that is known? */

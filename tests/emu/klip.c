@@ -209,7 +209,7 @@ static void parse(struct klip *klipper)
 		klipper->due = NEVER;
 		return;
 	}
-	if (length < 0 && klipper->on_uart && is_magic(line)) {
+	if (length < 0 && klipper->on_uart && !klipper->options->wordless && is_magic(line)) {
 		klipper->counters.magics++;
 		line_pop(line, MAGIC_BYTES);
 		return ask_for_bootloader(klipper);

@@ -22,6 +22,7 @@ struct klip_options {
 	bool deaf; /* talks, and takes nothing in */
 	bool mute; /* takes everything, says nothing: crashed, or busy with another host */
 	bool withholds_first; /* the first packet, as Katapult on the same chips */
+	bool wordless; /* older than the words that ask for its boot loader on a UART */
 };
 
 struct klip_counters {

@@ -45,6 +45,7 @@ static bool set_flag(struct resident_options *options, const char *key, bool val
 		{ "unsolicited", &options->klipper.unsolicited, false },
 		{ "mute", &options->klipper.mute, false },
 		{ "klipper_withholds", &options->klipper.withholds_first, false },
+		{ "wordless", &options->klipper.wordless, false },
 	};
 	for (size_t index = 0; index < ELEMENTSOF(flags); index++) {
 		if (!strcmp(flags[index].key, key)) {

@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import signal
 import subprocess
 import zlib
 
@@ -141,6 +142,7 @@ class Entering(KatapultStory):
         self.given_a_policy(enter(G0_USB))
         before = self.plug_toolboard(built(G0_USB))
         self.assertIn("it runs v0.13", self.assert_ends("identical"))
+        self.assertEqual(self.rig.ask("history")["jobs"][0]["verify"], "running")
         self.assertEqual(self.state()["touches"], 0)
         self.assert_untouched(before)
 
@@ -211,6 +213,66 @@ class Entering(KatapultStory):
         self.assertEqual((self.state()["touches"], self.state()["mode"]), (1, "application"))
         self.assert_untouched(before)
 
+    def test_a_service_that_died_meanwhile_goes_on_with_it(self):
+        image = self.given_firmware(G0_USB)
+        self.given_a_policy(enter(G0_USB))
+        self.plug_toolboard(built(G0_OLD))
+        self.rig.said.wait("has the application enter")
+        self.rig.stop_mind(signal.SIGKILL)
+        self.bench.ask("await", 1, "mode=katapult", limit=10000)
+        self.bench.ask("await", 1, "present", limit=10000)
+        since = self.rig.said.position()
+        self.rig.start_mind()
+        self.assertIn("flashed", self.rig.end_of_job(place_of(1), since))
+        self.assert_holds(image, 0x2000)
+
+    def test_one_that_is_always_written_ends_as_what_it_runs(self):
+        self.given_firmware(G0_USB)
+        self.given_a_policy(enter(G0_USB, "force = true;").replace("expect =", "force = true; expect ="))
+        self.plug_toolboard(built(G0_USB))
+        entered, flashed, running = self.ends(3)
+        self.assertIn("entered", entered)
+        self.assertIn("flashed", flashed)
+        self.assertIn("identical: it runs v0.13", running)
+        self.assertEqual(self.state()["touches"], 1)
+
+    def test_what_a_write_of_ours_left_half_done_is_not_started(self):
+        """The worker is lost in the last unit, which begins with the vectors; then the image fits no more."""
+        image = self.given_firmware(G0_USB)
+        self.given_a_policy(enter(G0_USB, "force = true;").replace("expect =", "force = true; expect ="))
+        self.plug_toolboard(built(G0_OLD), speed=1)
+        self.bench.ask("await", 1, f"sent={len(image) // 64 - 24}", limit=30000)
+        self.rig.kill_workers()
+        self.given_firmware(G0_USB, built(G0_OLD_0))
+        refused = self.ends(3)[2]
+        self.assertIn("refused", refused)
+        self.assertNotEqual(self.bench.flash(1)[0x2000:0x2004], bytes(4), "killed too early")
+        self.assertNotIn("told to leave", refused)
+        self.assertEqual((self.state()["mode"], self.state()["completes"]), ("katapult", 0))
+
+    def test_one_that_is_another_board_in_its_boot_loader_runs_again(self):
+        """Foreseen was that Katapult shows the same serial."""
+        self.given_firmware(G0_USB)
+        self.given_a_policy(rule(G0_USB, "enter_bootloader = true;", match='board = "toolhead";'),
+                            f'{{ name = "toolhead"; serial = "{SERIAL}"; }}')
+        before = self.plug_toolboard(built(G0_OLD), katapult_serial="38002C000551323532363237")
+        lines = self.ends(3)
+        self.assertIn("entered", lines[0])
+        self.assertIn("told to leave its boot mode and start", lines[1])
+        self.assertIn("not called again", lines[2])
+        self.assert_untouched(before)
+
+    def test_what_cannot_be_kept_is_not_overwritten_and_runs_again(self):
+        self.given_firmware(G0_USB)
+        self.given_a_policy(enter(G0_USB))
+        (self.rig.state / "backups").write_bytes(b"no directory")
+        before = self.plug_toolboard(built(G0_OLD))
+        refused = self.ends(2)[1]
+        self.assertIn("could not be kept", refused)
+        self.assertIn("told to leave its boot mode and start", refused)
+        self.bench.ask("await", 1, "mode=application", limit=10000)
+        self.assert_untouched(before)
+
     def test_a_boot_loader_that_no_rule_covers_is_not_asked_for(self):
         self.given_firmware(G0_USB)
         self.given_a_policy(rule(G0_USB, "enter_bootloader = true;", match='mode = "klipper";'))
@@ -235,9 +297,10 @@ class OnALine(KatapultStory):
             f'  flash = {{ image = "{F446}.bin"; {more} }}; }}',
             f'{{ name = "mainboard"; chip = "stm32f446"; tty = "/dev/{LINE}"; baud = 250000; }}')
 
-    def plug_line(self, application=None):
+    def plug_line(self, application=None, **options):
         pieces = [(0, built(F446_KATAPULT))] + ([(0x8000, application)] if application else [])
-        return self.plug_board(LINE, flash=over(*pieces), chip="f446", button=0, baud=250000)
+        return self.plug_board(LINE, flash=over(*pieces),
+                               **{"chip": "f446", "button": 0, "baud": 250000, **options})
 
     def test_a_board_in_katapult_is_flashed_and_starts(self):
         image = self.given_firmware(F446)
@@ -260,6 +323,28 @@ class OnALine(KatapultStory):
         self.assert_holds(image, 0x8000, LINE)
         state = self.state(LINE)
         self.assertEqual((state["magics"], state["wedges"]), (1, 0))
+
+    def test_one_that_does_not_know_the_words_is_asked_once(self):
+        self.given_firmware(F446)
+        self.given_a_line("enter_bootloader = true;")
+        before = self.plug_line(built(F446_OLD), wordless=1)
+        self.bench.ask("await", LINE, "mode=application", limit=10000)
+        said, status = self.rig.say("flash", "mainboard")
+        self.assertEqual(status, 1, said)
+        self.assertIn("still runs", said)
+        self.assertEqual(said.count("entered"), 1)
+        self.assert_untouched(before, LINE)
+
+    def test_one_that_is_refused_in_its_boot_loader_runs_again(self):
+        self.given_firmware(F446)
+        self.given_a_line("enter_bootloader = true;")
+        before = self.plug_line(built(F446_OLD), katapult_mcu="stm32f072xb")
+        self.bench.ask("await", LINE, "mode=application", limit=10000)
+        said, status = self.rig.say("flash", "mainboard")
+        self.assertEqual(status, 1, said)
+        self.assertIn("told to leave its boot mode and start", said)
+        self.bench.ask("await", LINE, "mode=application", limit=10000)
+        self.assert_untouched(before, LINE)
 
     def test_nobody_at_the_end_of_the_line_is_said(self):
         self.given_firmware(F446)

@@ -122,6 +122,19 @@ static void a_board_that_has_nothing_to_start_stays(void **unused)
 	assert_false(aftermath_wants_leaving(queue, &job, &rule));
 }
 
+static void what_a_write_of_ours_has_left_is_not_started(void **unused)
+{
+	(void)unused;
+	struct device device = device_in(MODE_KATAPULT);
+	struct job job = job_with(&device, 0, OUTCOME_REFUSED);
+	assert_true(aftermath_can_start(&job));
+	job.has_open_write = true;
+	assert_false(aftermath_can_start(&job));
+	job.has_open_write = false;
+	job.facts.content = CONTENT_UNBOOTABLE;
+	assert_false(aftermath_can_start(&job));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -131,6 +144,7 @@ int main(void)
 		cmocka_unit_test(after_a_broken_write_it_is_warned_of_wherever_it_is),
 		cmocka_unit_test(a_board_is_told_to_leave_when_the_rule_says_so),
 		cmocka_unit_test(a_board_that_has_nothing_to_start_stays),
+		cmocka_unit_test(what_a_write_of_ours_has_left_is_not_started),
 	};
 	return cmocka_run_group_tests_name("aftermath", tests, NULL, NULL);
 }

@@ -453,6 +453,37 @@ static void jobs_around_a_wrong_minute_stay(void **state)
 		room->history, &newest, "1310 1309 1308 1307 1306 1305 1304 1303 1302 1301 1300");
 }
 
+/* ---- boards that were asked for their boot loader ------------------------------------------ */
+
+static bool was_called(const struct room *room)
+{
+	int r = history_was_called(room->history, place_left, 1, INT64_MAX);
+	assert_true(r >= 0);
+	return r == HISTORY_CALLED;
+}
+
+static void a_board_that_was_called_is_known_until_a_job_has_ended_there(void **state)
+{
+	struct room *room = *state;
+	struct job called = job_ended(1, place_left, OUTCOME_ENTERED);
+	called.device->mode = MODE_KLIPPER;
+	called.reason = REASON_NONE;
+	assert_false(was_called(room));
+	assert_int_equal(history_store(room->history, &called), 0);
+	assert_true(was_called(room));
+	assert_int_equal(history_was_called(room->history, place_right, 1, INT64_MAX), 0);
+	assert_int_equal(history_was_called(room->history, place_left, 1, 2), 0);
+
+	struct job loader = job_ended(2, place_left, OUTCOME_INTERRUPTED);
+	loader.device->mode = MODE_KATAPULT;
+	loader.reason = REASON_CANCELLED;
+	assert_int_equal(history_store(room->history, &loader), 0);
+	assert_true(was_called(room));
+	loader.reason = REASON_BOARD_LEFT;
+	assert_int_equal(history_store(room->history, &loader), 0);
+	assert_false(was_called(room));
+}
+
 #define STORY(function) cmocka_unit_test_setup_teardown(function, room_with_history, room_free)
 
 int main(void)
@@ -478,6 +509,7 @@ int main(void)
 		STORY(flashed_boards_are_counted_by_rule),
 		STORY(boards_flashed_in_the_future_do_not_count),
 		STORY(jobs_of_a_service_that_died_are_closed_once),
+		STORY(a_board_that_was_called_is_known_until_a_job_has_ended_there),
 		STORY(jobs_beyond_the_limit_go_a_few_at_a_time),
 		STORY(a_clock_that_jumps_ahead_does_not_wipe_everything_out),
 		STORY(old_jobs_go_and_younger_ones_stay),

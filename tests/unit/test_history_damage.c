@@ -152,6 +152,7 @@ static void use_it_all(struct history *history)
 	(void)!history_quarantined(history, on_place, NULL);
 	(void)!history_intent(history, place_left, &intent);
 	(void)!history_count_flashed(history, "bench", 0, INT64_MAX, &count);
+	(void)!history_was_called(history, place_left, 0, INT64_MAX);
 	(void)!history_close_unfinished(history, on_unfinished, NULL);
 	record = (struct place_record){ 0 };
 	(void)!history_store_intent(history, &job, &record);

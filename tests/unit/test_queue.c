@@ -128,6 +128,21 @@ static void a_board_is_another_when_both_ids_are_known(void **state)
 	assert_false(was_just_written("504450610847861C", "504450610847861C", 62));
 }
 
+static void what_made_way_just_before_is_known(void **state)
+{
+	(void)state;
+	_cleanup_(queue_freep) struct queue *queue = queue_new();
+	struct job *called = ended(queue, 1, "", "");
+	struct job *next = ended(queue, 2, "", "");
+	assert_false(queue_was_just_called(queue, next));
+	called->outcome = OUTCOME_ENTERED;
+	assert_true(queue_was_just_called(queue, next));
+	assert_false(queue_was_just_called(queue, called));
+	assert_false(queue_was_just_called(queue, ended(queue, 3, "", "")));
+	next->outcome = OUTCOME_ENTERED;
+	assert_false(queue_was_just_called(queue, ended(queue, 60, "", "")));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -136,6 +151,7 @@ int main(void)
 		cmocka_unit_test(a_board_that_falls_back_into_dfu_is_known_again),
 		cmocka_unit_test(a_board_that_was_told_to_leave_is_not_told_again_at_once),
 		cmocka_unit_test(a_board_is_another_when_both_ids_are_known),
+		cmocka_unit_test(what_made_way_just_before_is_known),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
