@@ -22,6 +22,11 @@ static bool is_lpc(enum chip chip)
 const struct katapult_family *katapult_family(enum chip chip)
 {
 	static const struct katapult_family stm32 = { .page_bytes = 64, .forgives_resends = true };
+	/* No check bits beside the flash: all ones are programmed by doing nothing, and the unit is
+	 * still blank afterwards. */
+	static const struct katapult_family plain = {
+		.page_bytes = 64, .forgives_resends = true, .poison = 0xff
+	};
 	static const struct katapult_family h7 = {
 		.page_bytes = 64, .forgives_resends = true, .may_refuse_occupied = true
 	};
@@ -29,6 +34,8 @@ const struct katapult_family *katapult_family(enum chip chip)
 	static const struct katapult_family lpc = { .page_bytes = 256 };
 	if (is_h7(chip))
 		return &h7;
+	if (chip >= CHIP_STM32F030 && chip <= CHIP_STM32F469)
+		return &plain;
 	if (chip_is_stm32(chip))
 		return &stm32;
 	if (is_rp2(chip))

@@ -14,6 +14,9 @@ struct katapult_family {
 	 * acknowledged wait for the rest of it. */
 	uint32_t page_bytes;
 	bool forgives_resends; /* a block that comes twice is taken once */
+	/* What its first words are made of when the application shall be none: zeros, or all ones
+	 * where that leaves the unit blank, which need not be erased once more then. */
+	uint8_t poison;
 	bool may_refuse_occupied; /* some builds cannot erase what is not blank (katapult#128) */
 };
 

@@ -226,6 +226,30 @@ int katapult_send_block(
 		wire->resends_blocks ? SAYINGS : 1);
 }
 
+int katapult_say_block(
+	struct katapult_wire *wire, uint32_t address, const uint8_t *data, uint32_t block_bytes)
+{
+	uint8_t payload[4 + KATAPULT_BLOCK_MAX];
+	assert(block_bytes <= KATAPULT_BLOCK_MAX);
+	write_u32(payload, address);
+	memcpy(payload + 4, data, block_bytes);
+	return say(wire, KATAPULT_SEND_BLOCK, payload, 4 + block_bytes);
+}
+
+int katapult_hear_taken(struct katapult_wire *wire, uint32_t address)
+{
+	struct katapult_answer answer;
+	return hear_answer(wire, KATAPULT_SEND_BLOCK, &address, &answer, BLOCK_MSEC);
+}
+
+int katapult_settle(struct katapult_wire *wire)
+{
+	wire->resends++;
+	/* Answers that are still under way come in the meantime and are thrown away. */
+	TRY(serial_pause(wire->serial, BUSY_MSEC));
+	return become_quiet(wire);
+}
+
 static bool is_block(const struct katapult_answer *answer, uint32_t address, uint32_t block_bytes)
 {
 	return answer->length == 8 + block_bytes && read_u32(answer->payload + 4) == address;
@@ -265,10 +289,7 @@ static int hear_block(struct katapult_reading *reading)
 /* What was asked ahead is forgotten, and the block asked for alone. */
 static int hear_again(struct katapult_reading *reading)
 {
-	reading->wire->resends++;
-	/* Answers that are still under way come in the meantime and are thrown away. */
-	TRY(serial_pause(reading->wire->serial, BUSY_MSEC));
-	TRY(become_quiet(reading->wire));
+	TRY(katapult_settle(reading->wire));
 	TRY(read_block(reading->wire, reading->address + reading->heard,
 		reading->to + reading->heard, reading->block_bytes));
 	reading->asked = reading->heard + reading->block_bytes;

@@ -11,6 +11,8 @@
 
 #define DESCRIPTOR_INTERFACE 4
 #define INTERFACE_BYTES      9
+#define CLASS_COMMUNICATION  0x02
+#define SUBCLASS_ACM         0x02
 #define TO_INTERFACE         0x21 /* class, host to device */
 #define REQUEST_BOOTSEL      0x01 /* pico/stdio_usb/reset_interface.h, RESET_REQUEST_BOOTSEL */
 #define REQUEST_MSEC         1000
@@ -19,20 +21,45 @@
 #define BAUD                 115200 /* means nothing over USB */
 #define HOLDERS              "a terminal, the program that speaks with it"
 
-int pico_reset_find(const uint8_t *configuration, size_t length, uint8_t *ret_interface)
+typedef bool (*interface_test)(const uint8_t *its);
+
+/* The first interface that it says yes to; NULL: none. */
+static const uint8_t *find(const uint8_t *configuration, size_t length, interface_test is_meant)
 {
 	for (size_t at = 0; at + 2 <= length && configuration[at] >= 2; at += configuration[at]) {
 		const uint8_t *its = configuration + at;
 		if (its[0] > length - at)
 			break;
-		if (its[1] != DESCRIPTOR_INTERFACE || its[0] < INTERFACE_BYTES)
-			continue;
-		if (its[5] == 0xff && its[6] == 0x00 && its[7] == 0x01) {
-			*ret_interface = its[2];
-			return 0;
-		}
+		if (its[1] == DESCRIPTOR_INTERFACE && its[0] >= INTERFACE_BYTES && is_meant(its))
+			return its;
 	}
-	return -ENOENT;
+	return NULL;
+}
+
+static bool is_reset(const uint8_t *its)
+{
+	return its[5] == 0xff && its[6] == 0x00 && its[7] == 0x01;
+}
+
+static bool is_serial(const uint8_t *its)
+{
+	return its[5] == CLASS_COMMUNICATION && its[6] == SUBCLASS_ACM;
+}
+
+int pico_reset_find(const uint8_t *configuration, size_t length, uint8_t *ret_interface)
+{
+	const uint8_t *its = find(configuration, length, is_reset);
+	if (!its)
+		return -ENOENT;
+	*ret_interface = its[2];
+	return 0;
+}
+
+enum bootsel pico_reset_way(const uint8_t *configuration, size_t length)
+{
+	if (find(configuration, length, is_reset))
+		return BOOTSEL_BY_INTERFACE;
+	return find(configuration, length, is_serial) ? BOOTSEL_BY_SERIAL : BOOTSEL_NO_WAY;
 }
 
 static const char *consequence(const struct backend_session *session)
@@ -85,13 +112,24 @@ static int ask_serial(const struct usb_address *address)
 	return touch(serial, BAUD);
 }
 
+/* Another package's rules gave the node to another group; the port has one of its own. */
+static int ask_unseen(const struct usb_address *address)
+{
+	int r = ask_serial(address);
+	return r == -ENODEV && access(address->syspath, F_OK) == 0 ? -EACCES : r;
+}
+
 static int ask(const struct usb_address *address)
 {
 	_cleanup_(usb_closep) struct usb_device *device = NULL;
 	const uint8_t *configuration;
 	size_t length;
 	uint8_t interface;
-	TRY(usb_open(address, &device));
+	int r = usb_open(address, &device);
+	if (r == -EACCES)
+		return ask_unseen(address);
+	if (r < 0)
+		return r;
 	TRY(usb_configuration(device, &configuration, &length));
 	if (pico_reset_find(configuration, length, &interface) == 0)
 		return ask_interface(device, interface);

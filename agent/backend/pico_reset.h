@@ -12,7 +12,12 @@
 int pico_reset_find(const uint8_t *configuration, size_t length, uint8_t *ret_interface)
 	_must_check_;
 
-/* Asks for BOOTSEL, by the interface or, where there is none, by the serial port. 0: the board has
+/* How a program with this configuration can be asked, as far as that shows: a serial port may
+ * listen to its rate or not. */
+enum bootsel pico_reset_way(const uint8_t *configuration, size_t length);
+
+/* Asks for BOOTSEL, by the interface or, where there is none or the USB node belongs to others, by
+ * the serial port. 0: the board has
  * left. Whether it should be asked was decided before. */
 int pico_reset_enter(const struct usb_address *address, struct backend_failure *ret_failure)
 	_must_check_;

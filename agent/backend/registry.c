@@ -6,6 +6,7 @@
 #include "backend/dfu.h"
 #include "backend/katapult.h"
 #include "backend/klipper.h"
+#include "backend/pico_sdk.h"
 #include "backend/picoboot.h"
 
 static const struct backend *const backends[] = {
@@ -14,6 +15,7 @@ static const struct backend *const backends[] = {
 	&dfu_backend,
 	&katapult_backend,
 	&klipper_backend,
+	&pico_sdk_backend,
 };
 
 const struct backend *backend_for_mode(enum board_mode mode)

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* What a job leaves behind; see aftermath.h. */
+#include <string.h>
+
 #include "base/text.h"
 #include "daemon/aftermath.h"
+#include "model/can_uuid.h"
 
 /*
  * Chips of boards that are on record for heaters that go on in DFU (Klipper, Bootloader_Entry.md):
@@ -54,10 +57,30 @@ static const char *leave_taken(const struct job *job)
 		       : "; it was told to leave its boot mode, and did not";
 }
 
+/* It is not heard of on this wire any more: what to do with its cables, and what to look for there.
+ */
+static char *next_wire(const struct job *job)
+{
+	char uuid[CAN_UUID_TEXT];
+	const char *id = *job->facts.unique_id ? job->facts.unique_id : job->device->serial;
+	bool is_moved = outcome_is_good(job->outcome) && !job->is_running &&
+			job->speaks == TRANSPORT_CAN && !device_is_line(job->device);
+	if (!is_moved)
+		return strdup("");
+	bool is_known = can_uuid_from_serial(id, uuid);
+	return text_format(
+		"; it talks CAN now: take its USB cable away, put its CAN cable back, and "
+		"look for canbus_uuid%s%s on the bus",
+		is_known ? " " : "s that were not there before", is_known ? uuid : "");
+}
+
 char *aftermath_sentence(const struct job *job, const char *sentence)
 {
 	bool warns = !outcome_is_good(job->outcome) && may_heat(job) && is_in_boot_mode(job);
-	return text_format("%s%s%s", sentence, leave_taken(job),
+	_cleanup_(freep) char *wire = next_wire(job);
+	if (!wire)
+		return NULL;
+	return text_format("%s%s%s%s", sentence, leave_taken(job), wire,
 		warns ? "; in this mode the pins float and a heater may be on: cut heater power"
 		      : "");
 }

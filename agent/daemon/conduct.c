@@ -47,8 +47,16 @@ void conduct_enter_phase(struct job *job, enum job_phase phase)
 
 /* ---- the end ---------------------------------------------------------------------------- */
 
-/* What came to the place meanwhile gets its own judgement, unless it is what this job has just
- * restarted: a board that falls back into its boot mode would otherwise be flashed for ever. */
+/* What this job has just restarted: a board that falls back into its boot mode would otherwise be
+ * flashed for ever, and a program that does not say what it is be asked for ever. */
+static bool is_echo(const struct job *job)
+{
+	const struct device *successor = job->successor;
+	return job->state == JOB_AWAITING && successor &&
+	       (successor->mode == job->device->mode || successor->mode == MODE_PICO_SDK);
+}
+
+/* What came to the place meanwhile gets its own judgement, unless it is the job's own doing. */
 static void hand_over(struct conduct *conduct, struct device *successor, bool is_own_echo)
 {
 	_cleanup_(device_freep) struct device *device = successor;
@@ -86,8 +94,7 @@ void conduct_finish(
 	struct job *job, enum job_outcome outcome, enum reason_code reason, const char *sentence)
 {
 	struct conduct *conduct = job->conduct;
-	bool is_own_echo = job->state == JOB_AWAITING && job->successor &&
-			   job->successor->mode == job->device->mode;
+	bool is_own_echo = is_echo(job);
 	job->printers.question = neighbour_forget(job->printers.question);
 	conduct_move(job, JOB_EVENT_ENDED);
 	job->outcome = outcome;

@@ -18,14 +18,33 @@
 /* A double reset waits half a second, a bus resets and enumerates in one more. */
 #define LOADER_USEC (15 * USEC_PER_SEC)
 
-void conduct_call(struct job *job, const struct judgement *judgement)
+static void refuse_second_call(struct job *job)
 {
-	struct wire_message message = { .type = WIRE_ENTER };
-	if (queue_was_just_written(job->conduct->queue, job)) {
+	/* It may well run what it should: it has no way to say so. */
+	if (job->device->mode == MODE_PICO_SDK)
+		conduct_stop(job, OUTCOME_REFUSED, REASON_RUNS_APPLICATION,
+			"this very image was written on this place a moment ago, and what runs does "
+			"not say what it is, so it is not asked for its boot loader again; plug the "
+			"board in again in a minute to have it written once more");
+	else
 		conduct_stop(job, OUTCOME_REFUSED, REASON_WRONG_APPLICATION,
 			"this very image was written to it a moment ago, and it does not run the "
 			"version that the image names, so it is not called again; is another "
 			"firmware started? Plug the board in again to have it tried once more");
+}
+
+void conduct_call(struct job *job, const struct judgement *judgement)
+{
+	struct wire_message message = { .type = WIRE_ENTER };
+	if (queue_was_just_written(job->conduct->queue, job)) {
+		refuse_second_call(job);
+		return;
+	}
+	if (queue_has_just_left(job->conduct->queue, job)) {
+		conduct_stop(job, OUTCOME_REFUSED, REASON_NO_LOADER,
+			"it was in its boot loader a moment ago and was refused there, so it is not "
+			"called again; what was wrong stands in the job before. Plug the board in "
+			"again to have it tried once more");
 		return;
 	}
 	/* What comes next on the socket comes because we asked. */

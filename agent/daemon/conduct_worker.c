@@ -47,6 +47,7 @@ static int send_go(struct job *job, const struct image *image, bool force)
 static int adopt_judgement(struct job *job, const struct judgement *judgement)
 {
 	const struct policy_rule *rule = judgement->rule;
+	job->speaks = judgement->speaks;
 	if (rule) {
 		job->rule = strdup(rule->name);
 		job->board = rule->board ? strdup(rule->board) : NULL;
@@ -72,6 +73,13 @@ static int adopt_judgement(struct job *job, const struct judgement *judgement)
 	return 0;
 }
 
+/* It ran its application until we asked for its boot loader: it shall do so again. */
+static bool was_sent_here(const struct job *job)
+{
+	const struct sighting *before = sightings_before(job->conduct->sightings, job->device);
+	return before && before->was_requested && !mode_is_application(job->device->mode);
+}
+
 static void refuse(struct job *job, const struct judgement *judgement)
 {
 	static const enum reason_code codes[] = {
@@ -86,7 +94,8 @@ static void refuse(struct job *job, const struct judgement *judgement)
 	_cleanup_(freep) char *sentence = judgement_sentence(judgement, job->device);
 	enum reason_code code = judgement->reasons.count > 0 ? judgement->reasons.items[0].code
 							     : codes[judgement->verdict];
-	job->has_to_leave = aftermath_wants_leaving(job->conduct->queue, job, judgement->rule);
+	job->has_to_leave = aftermath_wants_leaving(job->conduct->queue, job, judgement->rule) ||
+			    was_sent_here(job);
 	conduct_stop(job, OUTCOME_REFUSED, code, sentence ? sentence : "out of memory");
 }
 
@@ -102,8 +111,12 @@ static const char *backup_board(const struct job *job)
 /* What the board holds, durably, before it is overwritten. 0, or why nothing may be written. */
 static int keep_firmware(struct job *job)
 {
-	if (!kept_is_whole(&job->firmware))
+	bool is_lost = job->device->mode == MODE_KATAPULT && job->facts.content == CONTENT_BOOTABLE;
+	if (!kept_is_whole(&job->firmware)) {
+		if (is_lost)
+			story_firmware_kept(job, NULL);
 		return 0;
+	}
 	_cleanup_(freep) char *path = NULL;
 	const struct backup backup = {
 		.board = backup_board(job),
@@ -275,8 +288,9 @@ void conduct_judge_successor(struct job *job)
 /* The history says when nobody has seen it start. */
 static void finish_unseen(struct job *job, const struct wire_outcome *outcome)
 {
-	_cleanup_(freep) char *sentence = text_format(
-		"%s; whether it runs was not looked at, as the rule says", outcome->sentence);
+	_cleanup_(freep) char *sentence = text_format("%s; whether it runs was not looked at%s",
+		outcome->sentence,
+		device_is_line(job->device) ? ": a line does not show it" : ", as the rule says");
 	conduct_finish(job, outcome->outcome, REASON_NONE,
 		outcome->restarted && sentence ? sentence : outcome->sentence);
 }

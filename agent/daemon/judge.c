@@ -6,8 +6,8 @@
 #include "base/names.h"
 #include "base/text.h"
 #include "daemon/judge.h"
+#include "daemon/judge_application.h"
 #include "daemon/store.h"
-#include "model/entry.h"
 #include "model/identity.h"
 
 void judgement_done(struct judgement *judgement)
@@ -42,7 +42,8 @@ static void take_application_start(struct board_facts *known, bool is_stated, ui
 static int judge_way(const struct policy_rule *rule, const struct board_facts *known,
 	const struct device *device, struct reasons *reasons)
 {
-	bool is_rom = device->mode == MODE_RP2040_BOOT || device->mode == MODE_RP2350_BOOT;
+	bool is_rom = device->mode == MODE_RP2040_BOOT || device->mode == MODE_RP2350_BOOT ||
+		      device->mode == MODE_PICO_SDK; /* which makes way for it */
 	if (!is_rom || !known->has_application_start ||
 		known->application_start == chip_memory(CHIP_RP2040)->flash.start)
 		return 0;
@@ -51,61 +52,6 @@ static int judge_way(const struct policy_rule *rule, const struct board_facts *k
 		", behind a boot loader, and in this boot mode plugflash writes whole boards only: "
 		"flash it through its boot loader, or take application_start out of the policy",
 		rule->name, known->application_start);
-}
-
-/* ---- a running application ---------------------------------------------------------------- */
-
-static int refuse_entry(const struct policy_rule *rule, enum reason_code code, const char *why,
-	const char *remedy, struct reasons *reasons)
-{
-	return reasons_add(reasons, code,
-		"rule \"%s\" would have it enter its boot loader, and %s; %s", rule->name, why,
-		remedy);
-}
-
-/* Only where it is known beforehand which boot loader answers, that it can be reached from here,
- * and that nothing gets hot. */
-static int judge_entry(
-	const struct policy_rule *rule, const struct board_facts *known, struct reasons *reasons)
-{
-	static const char by_hand[] = "bring it into its boot loader by hand";
-	struct entry entry = entry_foretell(known);
-	switch (entry.loader) {
-	case ENTRY_KATAPULT:
-	case ENTRY_ROM_BOOTSEL:
-		return 0;
-	case ENTRY_ROM_DFU:
-		if (rule->enter == ENTER_ALSO_DFU)
-			return 0;
-		return refuse_entry(rule, REASON_LOADER_UNSAFE, entry.sentence,
-			"if this board does not, say enter_bootloader = \"dfu\" in the rule",
-			reasons);
-	case ENTRY_OTHER:
-	case ENTRY_NOTHING:
-		return refuse_entry(rule, REASON_NO_LOADER, entry.sentence, by_hand, reasons);
-	case ENTRY_VANISHES:
-		return reasons_add(reasons, REASON_LOADER_UNREACHABLE, "%s", entry.sentence);
-	case ENTRY_UNKNOWN:
-	case _ENTRY_MAX:
-		break;
-	}
-	return refuse_entry(rule, REASON_LOADER_UNKNOWN, entry.sentence, by_hand, reasons);
-}
-
-static bool runs_already(const struct policy_rule *rule, const struct board_facts *known,
-	const struct image_facts *says)
-{
-	if (rule->force || !says->has_klipper)
-		return false;
-	struct running wanted = klipper_running(&says->klipper);
-	return running_is_same(&known->running, &wanted);
-}
-
-static int judge_application(const struct board_facts *known, const struct image_facts *says,
-	struct judgement *judgement)
-{
-	judgement->is_running = runs_already(judgement->rule, known, says);
-	return judgement->is_running ? 0 : judge_entry(judgement->rule, known, &judgement->reasons);
 }
 
 /* ---- what is known, with the policy's word ------------------------------------------------ */
@@ -176,6 +122,16 @@ static int take_policy(struct board_facts *known, const struct device *device,
 	return r;
 }
 
+static int judge_application(const struct application *application, struct judgement *judgement)
+{
+	judgement->is_running = application_is_right(application);
+	if (judgement->is_running)
+		return 0;
+	int r = judge_way(
+		application->rule, application->known, application->device, &judgement->reasons);
+	return r < 0 ? r : application_judge_entry(application, &judgement->reasons);
+}
+
 static int judge_image(const struct policy *policy, struct store *store,
 	const struct device *device, const struct board_facts *facts, struct judgement *judgement)
 {
@@ -194,8 +150,12 @@ static int judge_image(const struct policy *policy, struct store *store,
 	/* Why there is no image stands in the reasons. */
 	judgement->image_path = TAKE_PTR(firmware.path);
 	judgement->image = TAKE_PTR(firmware.image);
-	if (device->mode == MODE_KLIPPER && judgement->image)
-		return judge_application(&known, &firmware.says, judgement);
+	judgement->speaks =
+		firmware.says.has_klipper ? firmware.says.klipper.transport : TRANSPORT_UNKNOWN;
+	if (mode_can_be_asked(device->mode) && judgement->image)
+		return judge_application(
+			&(struct application){ policy, rule, device, &known, &firmware.says },
+			judgement);
 	return judge_way(rule, &known, device, &judgement->reasons);
 }
 
@@ -244,6 +204,7 @@ const char *judge_example(enum board_mode mode)
 	switch (mode) {
 	case MODE_RP2040_BOOT:
 	case MODE_RP2350_BOOT:
+	case MODE_PICO_SDK:
 		return NAME_EXAMPLES_DIRECTORY "/bench-hold-boot-and-plug.conf";
 	case MODE_DFU:
 		return NAME_EXAMPLES_DIRECTORY "/stm32-mainboard.conf";

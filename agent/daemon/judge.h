@@ -20,6 +20,7 @@ struct judgement {
 		chip; /* that the board was taken to have; CHIP_UNKNOWN: it did not come to that */
 	enum chip_origin chip_origin;
 	struct reasons reasons; /* why nothing is written; none with VERDICT_FLASH: write */
+	enum transport speaks; /* by which wire the image talks; UNKNOWN: it does not say */
 	bool is_running; /* the board runs this very firmware, by its own word */
 	uint64_t resumes; /* the job whose unfinished write is gone on with; 0: none */
 };

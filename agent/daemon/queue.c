@@ -183,6 +183,13 @@ bool queue_has_just_left(const struct queue *queue, const struct job *job)
 	return false;
 }
 
+/* Only two ids that are known can tell two boards apart. */
+static bool is_other_unit(const struct job *before, const struct job *job)
+{
+	const char *left = before->facts.unique_id, *right = job->facts.unique_id;
+	return *left && *right && !text_equal(left, right);
+}
+
 bool queue_was_just_written(const struct queue *queue, const struct job *job)
 {
 	for (size_t i = 0; i < queue->count && queue->jobs[i] != job; i++) {
@@ -191,7 +198,7 @@ bool queue_was_just_written(const struct queue *queue, const struct job *job)
 			text_equal(before->device->syspath, job->device->syspath) &&
 			memcmp(&before->digest, &job->digest, sizeof(job->digest)) == 0 &&
 			job->started_usec - before->ended_usec < RETURN_USEC &&
-			text_equal(before->facts.unique_id, job->facts.unique_id))
+			!is_other_unit(before, job))
 			return true;
 	}
 	return false;

@@ -52,6 +52,7 @@ struct job {
 
 	struct job_printers printers;
 
+	enum transport speaks; /* the image, as judgement.speaks */
 	uint64_t resumes; /* the job whose unfinished write this one goes on with; 0: none */
 
 	enum job_phase phase;
@@ -120,8 +121,8 @@ bool queue_job_is_return(const struct queue *queue, const struct job *job);
 /* Was a board told to leave its boot mode on this socket, just before this job began? */
 bool queue_has_just_left(const struct queue *queue, const struct job *job);
 
-/* Was the image that this job is about proved in the flash of the same board, on this socket and
- * just before? */
+/* Was the image that this job is about proved in the flash of a board, on this socket and just
+ * before, which is this one for all that is known? */
 bool queue_was_just_written(const struct queue *queue, const struct job *job);
 
 /* Jobs that have not ended. */

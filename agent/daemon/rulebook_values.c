@@ -102,7 +102,8 @@ void want_mode(struct parse *parse, const config_setting_t *setting, enum board_
 	int mode = text ? mode_from_name(text) : 0;
 	if (mode < 0)
 		complain(parse, setting,
-			"mode \"%s\" is not known; known are rp2040-boot, rp2350-boot and dfu",
+			"mode \"%s\" is not known; known are rp2040-boot, rp2350-boot, dfu, "
+			"katapult, klipper and pico-sdk",
 			text);
 	else
 		*ret = (enum board_mode)mode;

@@ -84,9 +84,15 @@ void story_firmware_kept(const struct job *job, const char *path)
 {
 	char digest[DIGEST_TEXT];
 	struct journal_fields fields = fields_of(job, digest);
-	journal_say(LOG_INFO, MESSAGE_FIRMWARE_KEPT, &fields,
-		"%s: job %" PRIu64 " keeps what the board held before as %s", job->device->place,
-		job->id, path);
+	if (path)
+		journal_say(LOG_INFO, MESSAGE_FIRMWARE_KEPT, &fields,
+			"%s: job %" PRIu64 " keeps what the board held before as %s",
+			job->device->place, job->id, path);
+	else
+		journal_say(LOG_NOTICE, MESSAGE_FIRMWARE_KEPT, &fields,
+			"%s: job %" PRIu64 " keeps nothing of what the board held before: its end "
+			"was not found",
+			job->device->place, job->id);
 }
 
 void story_job_calls(const struct job *job, const char *image_path)

@@ -19,7 +19,8 @@ void story_job_printer(const struct job *job, const char *sentence);
 void story_job_writing(const struct job *job, uint64_t byte_count);
 /* What is to be erased and written, before the first erase. */
 void story_job_plan(const struct job *job);
-/* What the board held before is in this file now. */
+/* What the board held before is in this file now; NULL: no end of it was found, so nothing is kept.
+ */
 void story_firmware_kept(const struct job *job, const char *path);
 /* Has the application enter its boot loader, for this image. */
 void story_job_calls(const struct job *job, const char *image_path);

@@ -15,6 +15,7 @@ static const char *const mode_names[_MODE_MAX] = {
 	[MODE_KATAPULT] = "katapult",
 	[MODE_DFU] = "dfu",
 	[MODE_KLIPPER] = "klipper",
+	[MODE_PICO_SDK] = "pico-sdk",
 };
 
 static const enum chip chips_of_modes[_MODE_MAX] = {
@@ -59,7 +60,12 @@ int mode_from_name(const char *name)
 
 bool mode_is_application(enum board_mode mode)
 {
-	return mode == MODE_NONE || mode == MODE_KLIPPER;
+	return mode == MODE_NONE || mode_can_be_asked(mode);
+}
+
+bool mode_can_be_asked(enum board_mode mode)
+{
+	return mode == MODE_KLIPPER || mode == MODE_PICO_SDK;
 }
 
 enum board_mode mode_of_usb_id(uint16_t vid, uint16_t pid)
@@ -75,6 +81,8 @@ enum board_mode mode_of_usb_id(uint16_t vid, uint16_t pid)
 		{ 0x1d50, 0x6015, MODE_DFU }, /* Smoothieboard */
 		{ 0x1d50, 0x6177, MODE_KATAPULT },
 		{ 0x1d50, 0x614e, MODE_KLIPPER },
+		{ 0x2e8a, 0x000a, MODE_PICO_SDK },
+		{ 0x2e8a, 0x0009, MODE_PICO_SDK },
 	};
 	for (size_t i = 0; i < ELEMENTSOF(ids); i++)
 		if (ids[i].vid == vid && ids[i].pid == pid)
@@ -93,6 +101,8 @@ bool mode_allows_chip(enum board_mode mode, enum chip chip)
 	assert(mode < _MODE_MAX);
 	if (mode == MODE_DFU)
 		return chip_is_stm32(chip) || chip == CHIP_LPC1768 || chip == CHIP_LPC1769;
+	if (mode == MODE_PICO_SDK)
+		return chip == CHIP_RP2040 || chip == CHIP_RP2350;
 	return chips_of_modes[mode] == CHIP_UNKNOWN || chips_of_modes[mode] == chip;
 }
 

@@ -21,6 +21,8 @@ enum board_mode {
 	MODE_KATAPULT, /* a boot loader of Klipper's users, over USB */
 	MODE_DFU, /* an STM32's boot ROM, or a boot loader that speaks plain DFU */
 	MODE_KLIPPER, /* no boot loader: Klipper itself, over USB, which can be asked for one */
+	MODE_PICO_SDK, /* neither: a program made with the Pico SDK, which can be asked for BOOTSEL
+			*/
 	_MODE_MAX,
 };
 
@@ -29,6 +31,9 @@ int mode_from_name(const char *name); /* enum board_mode or -EINVAL; "none" is n
 
 /* Does a board in this mode run its application, rather than a boot loader? */
 bool mode_is_application(enum board_mode mode);
+
+/* And can that application be asked for its boot loader? */
+bool mode_can_be_asked(enum board_mode mode);
 
 /* The mode of a device that is only spoken of; for those that are there the udev rules say it. */
 enum board_mode mode_of_usb_id(uint16_t vid, uint16_t pid);
@@ -72,6 +77,15 @@ enum board_refusal {
 	REFUSES_ARM = 2,
 	REFUSES_RISCV = 4,
 	_REFUSES_ALL = 7,
+};
+
+/* How a program of the Pico SDK can be asked for BOOTSEL. */
+enum bootsel {
+	BOOTSEL_UNKNOWN, /* nobody has looked, or it is no such program */
+	BOOTSEL_NO_WAY,
+	BOOTSEL_BY_INTERFACE, /* made for that */
+	BOOTSEL_BY_SERIAL, /* by the rate of its serial port */
+	_BOOTSEL_MAX,
 };
 
 /* Hexadecimal digits of an id of at most 128 bits, and the end. */
@@ -143,6 +157,7 @@ struct board_facts {
 	/* What it ran before, or runs. */
 	struct running running;
 	bool is_read_protected; /* the chip lets nobody look at its flash, and that is respected */
+	enum bootsel bootsel;
 };
 
 /* "" or an even number of upper-case hexadecimal digits that names one board: not all zeros or all

@@ -153,6 +153,18 @@ static struct entry foretell_stm32(const struct board_facts *facts, enum chip ch
 		"heater on there");
 }
 
+/* ---- programs of the Pico SDK ------------------------------------------------------------ */
+
+/* Whatever stands before such a program, it goes to the ROM (pico-sdk, reset_usb_boot()). */
+static struct entry foretell_bootsel(enum bootsel bootsel)
+{
+	if (bootsel == BOOTSEL_NO_WAY)
+		return entry(ENTRY_NOTHING,
+			"its program has neither the Pico SDK's reset interface nor a serial port, "
+			"so nobody can ask it");
+	return entry(ENTRY_ROM_BOOTSEL, "the chip's boot ROM will answer");
+}
+
 /* ---- chips that have no name here -------------------------------------------------------- */
 
 static bool begins_with(const char *text, const char *prefix)
@@ -198,8 +210,10 @@ struct entry entry_foretell(const struct board_facts *facts)
 {
 	enum chip chip = chip_from_mcu(facts->running.mcu);
 	uint32_t boot;
+	if (facts->bootsel != BOOTSEL_UNKNOWN)
+		return foretell_bootsel(facts->bootsel);
 	if (!facts->running.is_known)
-		return unknown("it is not known to run Klipper");
+		return unknown("it is not known what it runs");
 	if (!entry_boot_address(chip, &boot))
 		return foretell_by_name(facts);
 	if (facts->bootloader == BOOTLOADER_UNKNOWN)

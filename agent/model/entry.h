@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * What a board that runs Klipper does when it is asked for its boot loader: some boot loader
+ * What a running application does when it is asked for its boot loader: some boot loader
  * answers, nothing happens, or the board is gone until its power is taken away. It can be foretold,
  * and must be before anybody asks.
  */
@@ -26,8 +26,9 @@ struct entry {
 };
 
 /*
- * From what is known of the board: `running` (its MCU and the wire that it was built for),
- * `bootloader` and `application_start`. What is missing makes it unknown, and is named (klipper,
+ * From what is known of the board: how a program of the Pico SDK can be asked (`bootsel`); else, of
+ * Klipper, `running` (its MCU and the wire that it was built for), `bootloader` and
+ * `application_start`. What is missing makes it unknown, and is named (klipper,
  * bootloader_request() in src/stm32/, src/rp2040/, src/lpc176x/; src/generic/armcm_reset.c).
  */
 struct entry entry_foretell(const struct board_facts *facts);

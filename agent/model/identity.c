@@ -165,6 +165,34 @@ static void take_firmware(struct board_facts *facts)
 	}
 }
 
+/* ---- programs of the Pico SDK ------------------------------------------------------------ */
+
+/* The SDK's own ids (pico-sdk, src/rp2_common/pico_stdio_usb/stdio_usb_descriptors.c). What they
+ * promise decides whether the board is asked; whether it is written, its ROM decides. */
+static chip_set chips_of_program(const struct device *device)
+{
+	if (device->vid == 0x2e8a && device->pid == 0x000a)
+		return chip_bit(CHIP_RP2040);
+	if (device->vid == 0x2e8a && device->pid == 0x0009)
+		return chip_bit(CHIP_RP2350);
+	return chip_bit(CHIP_RP2040) | chip_bit(CHIP_RP2350);
+}
+
+/* All that a look at such a board can show is how it is asked: whatever else a worker claims is not
+ * so. */
+static void take_program(struct board_facts *facts, const struct device *device)
+{
+	*facts = (struct board_facts){
+		.possible_chips = chips_of_program(device),
+		.content = CONTENT_BOOTABLE, /* it runs */
+		.reach = TRANSPORT_USB,
+		.bootsel = facts->bootsel,
+	};
+	facts->chip = chip_set_only(facts->possible_chips);
+	if (facts->chip != CHIP_UNKNOWN)
+		facts->chip_origin = CHIP_FROM_DESCRIPTORS;
+}
+
 static void complete_dfu(
 	struct board_facts *facts, const struct device *device, const struct identity_clues *clues)
 {
@@ -188,6 +216,10 @@ void identity_complete(
 	facts->id_origin = PROVENANCE_NONE;
 	facts->id_witness = WITNESS_NONE;
 	facts->dispute = (struct id_dispute){ 0 };
+	if (device->mode == MODE_PICO_SDK)
+		take_program(facts, device);
+	else
+		facts->bootsel = BOOTSEL_UNKNOWN;
 	take_shown(facts, device);
 	if (device->mode == MODE_DFU)
 		complete_dfu(facts, device, clues);

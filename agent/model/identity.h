@@ -45,8 +45,8 @@ struct identity_clues {
 	const struct passport_claim *passport;
 };
 
-/* Completes what a probe saw: which board it is and how that is known and, for boards in DFU, which
- * chip it has; others say their chip themselves. */
+/* Completes what a probe saw: which board it is and how that is known and, for boards in DFU and
+ * those that run a program of the Pico SDK, which chip it has; others say their chip themselves. */
 void identity_complete(
 	struct board_facts *facts, const struct device *device, const struct identity_clues *clues);
 

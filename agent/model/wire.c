@@ -8,7 +8,7 @@
 #include "base/text.h"
 #include "model/wire.h"
 
-#define WIRE_VERSION 6
+#define WIRE_VERSION 7
 
 /* ---- encode ------------------------------------------------------------------------------ */
 
@@ -87,6 +87,7 @@ static void put_evidence(struct buffer *buffer, const struct board_facts *facts)
 	buffer_put_u8(buffer, (uint8_t)facts->reach);
 	put_running(buffer, &facts->running);
 	buffer_put_u8(buffer, facts->is_read_protected);
+	buffer_put_u8(buffer, (uint8_t)facts->bootsel);
 }
 
 /* A sentence that was cut to fit may end in half a character, which the mind would take for an
@@ -267,6 +268,7 @@ static bool take_evidence(struct cursor *cursor, struct board_facts *facts)
 	if (!take_running(cursor, &facts->running))
 		return false;
 	facts->is_read_protected = take_bool(cursor);
+	facts->bootsel = take_enum(cursor, _BOOTSEL_MAX);
 	return board_id_is_valid(facts->unique_id) && facts->possible_chips >> _CHIP_MAX == 0;
 }
 

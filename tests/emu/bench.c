@@ -245,6 +245,11 @@ void bench_hold_tty(struct bench_board *board, bool held)
 	board->tty_held = held;
 }
 
+void bench_forbid_node(struct bench_board *board, bool forbidden)
+{
+	board->node_forbidden = forbidden;
+}
+
 struct rp2040 *bench_rp2040(struct bench_board *board)
 {
 	bench_run(board->bench);

@@ -61,6 +61,8 @@ const struct hub_port *bench_port(const struct bench_board *board);
 struct serial_address bench_tty(const struct bench_board *board);
 /* Another program has the tty, or has it no more. */
 void bench_hold_tty(struct bench_board *board, bool held);
+/* Its USB node belongs to others, or does no more. */
+void bench_forbid_node(struct bench_board *board, bool forbidden);
 
 /* The board itself, for its flash, counters, ledger and faults. */
 struct rp2040 *bench_rp2040(struct bench_board *board);

@@ -15,6 +15,7 @@ struct bench_board {
 	char *node; /* of a UART, or NULL */
 	bool tty_held; /* by somebody else */
 	bool tty_open;
+	bool node_forbidden;
 	struct rp2040 *rp2040; /* one of these, or none: a device of another make */
 	struct stm32 *stm32;
 	struct hub_port port;

@@ -23,6 +23,8 @@ static const struct {
 	{ 0x1d50, 0x6015, "dfu" },
 	{ 0x1d50, 0x6177, "katapult" },
 	{ 0x1d50, 0x614e, "klipper" },
+	{ 0x2e8a, 0x000a, "pico-sdk" },
+	{ 0x2e8a, 0x0009, "pico-sdk" },
 };
 
 struct identity {

@@ -80,6 +80,8 @@ int usb_open(const struct usb_address *address, struct usb_device **ret)
 		address->device != board->port.device ||
 		(address->arrival && address->arrival != board->port.arrival))
 		return -ENODEV;
+	if (board->node_forbidden)
+		return -EACCES;
 	struct usb_device *device = calloc(1, sizeof(*device));
 	if (!device)
 		return -ENOMEM;

@@ -7,6 +7,7 @@ import subprocess
 import zlib
 
 from dfu_boards import DfuStory, built, newer, over
+from klippy import Klippy
 from rig import BUILD, EMULATED, LIMIT, place_of
 
 G0_USB = "klipper-stm32g0b1-usb-8k"
@@ -174,6 +175,50 @@ class Entering(KatapultStory):
             self.given_a_policy(enter(G0_USB, "present = true;"))
             self.assertIn("Klipper's host holds", self.assert_ends("failed"))
         self.assertEqual(self.job()["reason"], "board-busy")
+        self.assertEqual(self.state()["touches"], 0)
+        self.assert_untouched(before)
+
+    def test_not_into_a_print_of_any_printer_it_might_be_a_part_of(self):
+        klippy = Klippy(self.rig.root / "klippy" / "klippy.sock", print_state="printing")
+        self.addCleanup(klippy.stop)
+        self.given_firmware(G0_USB)
+        self.rig.write_policy(f'printers = ({{ name = "voron"; socket = "{klippy.path}"; }});'
+                              f"rules = ({enter(G0_USB)});")
+        self.rig.start()
+        before = self.plug_toolboard(built(G0_OLD))
+        self.assertIn("prints", self.assert_ends("refused"))
+        self.assertEqual(self.job()["reason"], "printing")
+        self.assertEqual(self.state()["touches"], 0)
+        self.assert_untouched(before)
+
+    def test_one_that_runs_something_else_after_a_good_write_is_not_called_again(self):
+        image = self.given_firmware(G0_USB)
+        self.given_a_policy(enter(G0_USB))
+        liar = self.rig.root / "liar"
+        liar.write_bytes(packed_dictionary(built(G0_OLD)))
+        self.plug_toolboard(built(G0_OLD), dictionary=liar)
+        lines = self.ends(3)
+        self.assertIn("flashed", lines[1])
+        self.assertIn("not called again", lines[2])
+        self.assertEqual(self.state()["touches"], 1)
+        self.assert_holds(image, 0x2000)
+
+    def test_one_that_is_refused_in_its_boot_loader_runs_again_and_is_not_called_twice(self):
+        self.given_firmware(G0_USB)
+        self.given_a_policy(enter(G0_USB))
+        before = self.plug_toolboard(built(G0_OLD), katapult_mcu="stm32f072xb")
+        lines = self.ends(3)
+        self.assertIn("entered", lines[0])
+        self.assertIn("told to leave its boot mode and start", lines[1])
+        self.assertIn("not called again", lines[2])
+        self.assertEqual((self.state()["touches"], self.state()["mode"]), (1, "application"))
+        self.assert_untouched(before)
+
+    def test_a_boot_loader_that_no_rule_covers_is_not_asked_for(self):
+        self.given_firmware(G0_USB)
+        self.given_a_policy(rule(G0_USB, "enter_bootloader = true;", match='mode = "klipper";'))
+        before = self.plug_toolboard(built(G0_OLD))
+        self.assertIn("no rule would flash what comes up", self.assert_ends("refused"))
         self.assertEqual(self.state()["touches"], 0)
         self.assert_untouched(before)
 

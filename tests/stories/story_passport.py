@@ -25,6 +25,30 @@ def learnt(board, kind):
     return [tie["learnt"] for tie in board["ties"] if tie["kind"] == kind]
 
 
+class Swapped(Story):
+    def test_two_boards_that_change_places_get_each_its_own_image(self):
+        """In their boot mode both show the same serial: their flash chips tell them apart."""
+        images_of = {EDDY: images.good_bin(24 * 1024, seed=7), OTHER: images.good_bin(24 * 1024, seed=8)}
+        self.rig.write_firmware("eddy.uf2", images.uf2(images_of[EDDY]))
+        self.rig.write_firmware("other.uf2", images.uf2(images_of[OTHER]))
+        self.rig.write_policy(f"""
+boards = ({{ name = "eddy"; serial = "{EDDY}"; }}, {{ name = "other"; serial = "{OTHER}"; }});
+rules = ({{ name = "eddy"; match = {{ board = "eddy"; }}; flash = {{ image = "eddy.uf2"; }}; }},
+         {{ name = "other"; match = {{ board = "other"; }}; flash = {{ image = "other.uf2"; }}; }});
+""")
+        self.rig.start()
+        seen = {"1": 0, "2": 0}
+        for places in (("1", "2"), ("2", "1")):
+            for place, board in zip(places, images_of):
+                self.rig.plug(place, id=board)
+            for place, board in zip(places, images_of):
+                line = self.assert_ends("flashed", place, seen[place])
+                seen[place] = self.rig.said.lines.index(line, seen[place]) + 1
+                self.assertEqual(self.bench.flash(place)[:24 * 1024], images_of[board])
+            for place in places:
+                self.rig.unplug(place)
+
+
 class Boards(Story):
     def given_a_named_board(self):
         self.rig.write_firmware("widget.uf2", images.uf2(self.image))

@@ -160,6 +160,20 @@ static void chips_of_others(void **state)
 	expect(ENTRY_UNKNOWN, (struct about){ "", USB, NONE, true, 0 });
 }
 
+/* Not the wire, not what stands before it, and nobody asks where it begins. */
+static void a_program_of_the_pico_sdk_goes_to_the_rom_if_it_can_be_asked(void **state)
+{
+	(void)state;
+	struct board_facts facts = { .chip = CHIP_RP2040, .bootsel = BOOTSEL_BY_INTERFACE };
+	assert_int_equal(entry_foretell(&facts).loader, ENTRY_ROM_BOOTSEL);
+	facts.bootsel = BOOTSEL_BY_SERIAL;
+	assert_int_equal(entry_foretell(&facts).loader, ENTRY_ROM_BOOTSEL);
+	facts.bootsel = BOOTSEL_NO_WAY;
+	struct entry entry = entry_foretell(&facts);
+	assert_int_equal(entry.loader, ENTRY_NOTHING);
+	assert_non_null(strstr(entry.sentence, "neither the Pico SDK's reset interface"));
+}
+
 static void without_klipper_nothing_is_known(void **state)
 {
 	(void)state;
@@ -179,6 +193,7 @@ int main(void)
 		cmocka_unit_test(boot_loaders_in_flash_answer_on_usb),
 		cmocka_unit_test(an_rp2040_without_usb_would_be_gone),
 		cmocka_unit_test(chips_of_others),
+		cmocka_unit_test(a_program_of_the_pico_sdk_goes_to_the_rom_if_it_can_be_asked),
 		cmocka_unit_test(without_klipper_nothing_is_known),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -189,6 +189,68 @@ static void firmware_of_another_chip_than_the_one_that_was_seen_leaves_it_open(v
 		completed(facts, BOOT_SERIAL, &klipper, NULL), CHIP_UNKNOWN, CHIP_ORIGIN_UNSAID);
 }
 
+/* ---- programs of the Pico SDK ------------------------------------------------------------ */
+
+static struct board_facts program(uint16_t pid, const char *serial, struct board_facts facts)
+{
+	const struct identity_clues no_clues = { 0 };
+	struct device device = board_showing(serial);
+	device.mode = MODE_PICO_SDK;
+	device.vid = 0x2e8a;
+	device.pid = pid;
+	identity_complete(&facts, &device, &no_clues);
+	return facts;
+}
+
+static void the_ids_of_the_sdk_promise_a_chip(void **unused)
+{
+	(void)unused;
+	const struct board_facts nothing = { 0 };
+	expect_chip(program(0x000a, "", nothing), CHIP_RP2040, CHIP_FROM_DESCRIPTORS);
+	expect_chip(program(0x0009, "", nothing), CHIP_RP2350, CHIP_FROM_DESCRIPTORS);
+	/* An id of its maker, marked by a rule of the owner's: the policy may state it. */
+	struct board_facts open = program(0x1234, "", nothing);
+	expect_chip(open, CHIP_UNKNOWN, CHIP_ORIGIN_UNSAID);
+	assert_int_equal(identity_state(&open, CHIP_RP2350, false), 0);
+	expect_chip(open, CHIP_RP2350, CHIP_FROM_POLICY);
+	open = program(0x1234, "", nothing);
+	assert_int_equal(identity_state(&open, F446, false), IDENTITY_EXCLUDED);
+}
+
+static void a_program_shows_the_id_of_its_board_or_its_makers_text(void **unused)
+{
+	(void)unused;
+	const struct board_facts nothing = { 0 };
+	assert_string_equal(
+		program(0x000a, "e6614103e7452b2f", nothing).unique_id, "E6614103E7452B2F");
+	static const char *const others[] = { "", "ACME-7", "0001", "EEEEEEEEEEEEEEEE",
+		"FFFFFFFFFFFFFFFF", "000000000000000G", "E6614103E7452B2F00" };
+	for (size_t i = 0; i < ELEMENTSOF(others); i++)
+		assert_string_equal(program(0x000a, others[i], nothing).unique_id, "");
+}
+
+static void what_a_worker_cannot_have_seen_is_not_believed(void **unused)
+{
+	(void)unused;
+	struct board_facts claims = running(one_of(chip_bit(F446)), "rp2040");
+	claims.chip = F446;
+	claims.has_application_start = true;
+	claims.bootsel = BOOTSEL_BY_SERIAL;
+	strcpy(claims.unique_id, "504450610847861C");
+	struct board_facts facts = program(0x000a, "", claims);
+	expect_chip(facts, CHIP_RP2040, CHIP_FROM_DESCRIPTORS);
+	assert_string_equal(facts.unique_id, "");
+	assert_false(facts.running.is_known || facts.has_application_start);
+	assert_int_equal(facts.bootsel, BOOTSEL_BY_SERIAL);
+	/* No other board is one of these. */
+	assert_int_equal(completed(claims, BOOT_SERIAL, NULL, NULL).bootsel, BOOTSEL_UNKNOWN);
+	struct device device = board_showing("");
+	const struct identity_clues no_clues = { 0 };
+	device.mode = MODE_KLIPPER;
+	identity_complete(&claims, &device, &no_clues);
+	assert_int_equal(claims.bootsel, BOOTSEL_UNKNOWN);
+}
+
 /* ---- the policy's word ------------------------------------------------------------------- */
 
 static void expect_stated(struct board_facts facts, enum chip stated, bool is_forced, int answer)
@@ -404,6 +466,9 @@ int main(void)
 		cmocka_unit_test(what_is_known_stands_against_the_policy),
 		cmocka_unit_test(firmware_that_is_the_mistake_yields_to_force),
 		cmocka_unit_test(a_board_that_says_its_chip_is_left_as_it_is),
+		cmocka_unit_test(the_ids_of_the_sdk_promise_a_chip),
+		cmocka_unit_test(a_program_shows_the_id_of_its_board_or_its_makers_text),
+		cmocka_unit_test(what_a_worker_cannot_have_seen_is_not_believed),
 		cmocka_unit_test(what_was_seen_is_worth_what_the_serial_confirms),
 		cmocka_unit_test(a_bridge_tells_too_and_its_double_does_not),
 		cmocka_unit_test(a_board_that_shows_its_id_is_known_best),

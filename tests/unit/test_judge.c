@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Boards in DFU before the judge: what the policy states of their chip, and what stands against it.
- */
+/* Before the judge: boards in DFU, what the policy states of their chip, and what stands against
+ * it; programs of the Pico SDK, and whether they are asked for BOOTSEL. */
 #include "unit/store_story.h"
 
 #include "daemon/judge.h"
@@ -171,8 +171,115 @@ static void auto_looks_only_at_what_the_board_may_take(void **state)
 		"put one there");
 }
 
+/* ---- programs of the Pico SDK ------------------------------------------------------------ */
+
+static const struct board_facts program = {
+	.chip = CHIP_RP2040,
+	.possible_chips = UINT64_C(1) << CHIP_RP2040,
+	.content = CONTENT_BOOTABLE,
+	.reach = TRANSPORT_USB,
+	.bootsel = BOOTSEL_BY_INTERFACE,
+};
+
+static int shelf_with_widget(void **state)
+{
+	return shelf_set_up(state, "a.bin");
+}
+
+static struct judgement judged_program(struct shelf *shelf, struct board_facts facts)
+{
+	struct judgement judgement = { 0 };
+	const struct device device = {
+		.place = (char *)"pci-0000:00:14.0-usb-0:1",
+		.port = (char *)"1-1",
+		.serial = (char *)"",
+		.manufacturer = (char *)"",
+		.product = (char *)"",
+		.mode = MODE_PICO_SDK,
+	};
+	free(shelf->rule->name);
+	shelf->rule->name = strdup("r");
+	shelf->rule->enter = ENTER_YES;
+	assert_int_equal(judge(shelf->policy, shelf->store, &device, &facts, &judgement), 0);
+	assert_int_equal(judgement.verdict, VERDICT_FLASH);
+	return judgement;
+}
+
+static void expect_program_refused(
+	struct shelf *shelf, struct board_facts facts, enum reason_code code, const char *words)
+{
+	_cleanup_(judgement_done) struct judgement judgement = judged_program(shelf, facts);
+	expect_only_reason(&judgement.reasons, code, words);
+}
+
+/* Where it begins nobody knows, and nobody has to: the ROM writes the whole board. */
+static void a_program_is_asked_for_an_image_that_its_rom_would_take(void **state)
+{
+	_cleanup_(judgement_done) struct judgement judgement = judged_program(*state, program);
+	_cleanup_(freep) char *said = reasons_text(&judgement.reasons);
+	if (judgement.reasons.count > 0)
+		fail_msg("refused: %s", said);
+	assert_non_null(judgement.image);
+	assert_false(judgement.is_running);
+}
+
+static void a_program_is_not_asked_in_vain(void **state)
+{
+	struct shelf *shelf = *state;
+	struct board_facts facts = program;
+	facts.bootsel = BOOTSEL_NO_WAY;
+	expect_program_refused(shelf, facts, REASON_NO_LOADER, "by hand");
+	facts = program;
+	facts.chip = CHIP_UNKNOWN;
+	facts.possible_chips |= chip_bit(CHIP_RP2350);
+	expect_program_refused(shelf, facts, REASON_CHIP_AMBIGUOUS, "rp2040 or rp2350");
+	facts.possible_chips = chip_bit(CHIP_RP2350);
+	facts.chip = CHIP_RP2350;
+	expect_program_refused(shelf, facts, REASON_WRONG_CHIP, "rp2350");
+	shelf->rule->has_application_start = true;
+	shelf->rule->application_start = 0x10004000;
+	_cleanup_(judgement_done) struct judgement judgement = judged_program(shelf, program);
+	assert_true(judgement.reasons.count > 0);
+}
+
+/* Or it would stay in boot mode, where nobody wants it. */
+static void a_program_is_asked_only_if_what_comes_up_is_written(void **state)
+{
+	struct shelf *shelf = *state;
+	shelf->rule->mode = MODE_PICO_SDK;
+	expect_program_refused(shelf, program, REASON_NO_RULE, "in the mode rp2040-boot");
+	shelf->rule->mode = MODE_NONE;
+	struct policy_board *board = policy_add_board(shelf->policy);
+	board->name = strdup("b");
+	board->serial = strdup("504450610847861C");
+	shelf->rule->board = strdup("b");
+	struct board_facts facts = program;
+	strcpy(facts.unique_id, board->serial);
+	_cleanup_(judgement_done) struct judgement judgement = judged_program(shelf, facts);
+	assert_int_equal(judgement.reasons.count, 0);
+}
+
+static void a_rule_of_its_own_may_write_the_board_then(void **state)
+{
+	struct shelf *shelf = *state;
+	struct policy_rule *next = policy_add_rule(shelf->policy);
+	shelf->rule = &shelf->policy->rules[0];
+	shelf->rule->mode = MODE_PICO_SDK;
+	next->name = strdup("next");
+	next->mode = MODE_RP2040_BOOT;
+	next->image = strdup("a.bin");
+	_cleanup_(judgement_done) struct judgement judgement = judged_program(shelf, program);
+	assert_int_equal(judgement.reasons.count, 0);
+	/* With something else, the program would never be what its own rule says. */
+	free(next->image);
+	next->image = strdup("b.bin");
+	expect_program_refused(shelf, program, REASON_NO_RULE, "with the same image");
+}
+
 #define STORY(function) \
 	cmocka_unit_test_setup_teardown(function, shelf_with_klipper, shelf_tear_down)
+#define PROGRAM_STORY(function) \
+	cmocka_unit_test_setup_teardown(function, shelf_with_widget, shelf_tear_down)
 
 int main(void)
 {
@@ -186,6 +293,10 @@ int main(void)
 		STORY(a_read_protected_chip_is_left_alone),
 		STORY(the_flash_of_an_h750_is_what_the_policy_says),
 		STORY(auto_looks_only_at_what_the_board_may_take),
+		PROGRAM_STORY(a_program_is_asked_for_an_image_that_its_rom_would_take),
+		PROGRAM_STORY(a_program_is_not_asked_in_vain),
+		PROGRAM_STORY(a_program_is_asked_only_if_what_comes_up_is_written),
+		PROGRAM_STORY(a_rule_of_its_own_may_write_the_board_then),
 	};
 	return cmocka_run_group_tests_name("judge", tests, NULL, NULL);
 }

@@ -152,6 +152,51 @@ static void what_an_rp2350_says_over_usb_yields_to_its_chip_id(void **state)
 	assert_int_equal(decide(text, &device, &other, name), VERDICT_NO_RULE);
 }
 
+static void a_running_application_is_meant_only_where_the_rule_says_so(void **state)
+{
+	(void)state;
+	char name[64];
+	static const enum board_mode modes[] = { MODE_KLIPPER, MODE_PICO_SDK };
+	const char *silent =
+		"rules = ({ name = \"a\"; match = { }; flash = { image = \"a\"; }; });";
+	const char *entering = "rules = ({ name = \"a\"; match = { }; flash = { image = \"a\"; "
+			       "enter_bootloader = true; }; });";
+	const char *ignoring = "rules = ({ name = \"a\"; match = { }; ignore = true; });";
+	for (size_t i = 0; i < ELEMENTSOF(modes); i++) {
+		struct device device = board_at(modes[i], PLACE);
+		assert_int_equal(decide(silent, &device, NULL, name), VERDICT_NO_RULE);
+		assert_int_equal(decide(silent, &device, &rp2040, name), VERDICT_NO_RULE);
+		assert_int_equal(decide(entering, &device, NULL, name), VERDICT_PROBE);
+		assert_int_equal(decide(entering, &device, &rp2040, name), VERDICT_FLASH);
+		assert_int_equal(decide(ignoring, &device, NULL, name), VERDICT_IGNORE);
+	}
+}
+
+/* The same rule means it before it is asked and in boot mode; an application of its maker's own
+ * naming is one of which nobody can tell. */
+static void a_program_of_the_pico_sdk_is_known_by_the_serial_of_its_board(void **state)
+{
+	(void)state;
+	char name[64];
+	const char *text =
+		"boards = ({ name = \"eddy\"; chip = \"rp2040\"; serial = \"504450610847861C\"; });"
+		"rules = ({ name = \"eddy\"; match = { board = \"eddy\"; }; flash = { image = \"a\"; "
+		"enter_bootloader = true; }; });";
+	const struct board_facts eddy = { .chip = CHIP_RP2040, .unique_id = "504450610847861C" };
+	struct device running = board_at(MODE_PICO_SDK, PLACE);
+	struct device asked = board_at(MODE_RP2040_BOOT, PLACE);
+	running.serial = (char *)"504450610847861C";
+	assert_int_equal(decide(text, &running, NULL, name), VERDICT_PROBE);
+	assert_int_equal(decide(text, &running, &eddy, name), VERDICT_FLASH);
+	assert_int_equal(decide(text, &asked, NULL, name), VERDICT_PROBE);
+	assert_int_equal(decide(text, &asked, &eddy, name), VERDICT_FLASH);
+	running.serial = (char *)"504450610847861D";
+	assert_int_equal(decide(text, &running, NULL, name), VERDICT_NO_RULE);
+	running.serial = (char *)"EEEEEEEEEEEEEEEE";
+	assert_int_equal(decide(text, &running, NULL, name), VERDICT_PROBE);
+	assert_int_equal(decide(text, &running, &rp2040, name), VERDICT_UNKNOWN);
+}
+
 static void a_board_of_another_chip_is_passed_over(void **state)
 {
 	(void)state;
@@ -547,6 +592,8 @@ int main(void)
 		cmocka_unit_test(a_place_is_a_glob),
 		cmocka_unit_test(a_port_is_for_people_and_still_matches),
 		cmocka_unit_test(a_board_that_cannot_be_told_apart_is_refused),
+		cmocka_unit_test(a_running_application_is_meant_only_where_the_rule_says_so),
+		cmocka_unit_test(a_program_of_the_pico_sdk_is_known_by_the_serial_of_its_board),
 		cmocka_unit_test(a_board_of_another_chip_is_passed_over),
 		cmocka_unit_test(an_rp2040_is_known_by_the_id_of_its_flash_chip),
 		cmocka_unit_test(what_an_rp2350_says_over_usb_yields_to_its_chip_id),

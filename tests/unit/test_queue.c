@@ -108,6 +108,26 @@ static void a_board_that_was_told_to_leave_is_not_told_again_at_once(void **stat
 	assert_false(queue_has_just_left(queue, ended(queue, 32, "203739645542", "")));
 }
 
+/* ---- boards that were written just now --------------------------------------------------- */
+
+static bool was_just_written(const char *unique_id, const char *next_unique_id, uint64_t next_id)
+{
+	_cleanup_(queue_freep) struct queue *queue = queue_new();
+	ended(queue, 1, "", unique_id)->verification = VERIFY_READBACK;
+	return queue_was_just_written(queue, ended(queue, next_id, "", next_unique_id));
+}
+
+/* One that shows no id of its own is taken for the board before, and not asked again and again. */
+static void a_board_is_another_when_both_ids_are_known(void **state)
+{
+	(void)state;
+	assert_true(was_just_written("504450610847861C", "504450610847861C", 2));
+	assert_true(was_just_written("504450610847861C", "", 2));
+	assert_true(was_just_written("", "504450610847861C", 2));
+	assert_false(was_just_written("504450610847861C", "E6614103E7452B2F", 2));
+	assert_false(was_just_written("504450610847861C", "504450610847861C", 62));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -115,6 +135,7 @@ int main(void)
 		cmocka_unit_test(of_ended_jobs_the_oldest_are_forgotten_and_of_others_none),
 		cmocka_unit_test(a_board_that_falls_back_into_dfu_is_known_again),
 		cmocka_unit_test(a_board_that_was_told_to_leave_is_not_told_again_at_once),
+		cmocka_unit_test(a_board_is_another_when_both_ids_are_known),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

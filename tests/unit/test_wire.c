@@ -66,6 +66,11 @@ static void every_value_arrives(void **unused)
 	assert_memory_equal(&heard.evidence, &evidence_of_dfu.evidence, sizeof(struct board_facts));
 
 	buffer_done(&buffer);
+	wire_encode(&evidence_of_program, &buffer);
+	assert_int_equal(decode(&buffer, buffer.length, &heard), 0);
+	assert_int_equal(heard.evidence.bootsel, BOOTSEL_BY_SERIAL);
+
+	buffer_done(&buffer);
 	wire_encode(&plan, &buffer);
 	assert_int_equal(decode(&buffer, buffer.length, &heard), 0);
 	assert_memory_equal(&heard.plan, &plan.plan, sizeof(struct job_plan));
@@ -139,6 +144,9 @@ static void values_out_of_range_are_garbage(void **unused)
 	expect_violation(&message);
 	message = evidence_of_dfu;
 	strcpy(message.evidence.running.version, "\x1b[2J");
+	expect_violation(&message);
+	message = evidence_of_program;
+	message.evidence.bootsel = _BOOTSEL_MAX;
 	expect_violation(&message);
 	message = plan;
 	message.plan.units_erased = 4;

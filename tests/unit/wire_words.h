@@ -53,6 +53,12 @@ static const struct wire_message evidence_of_dfu = {
 			.initial_pins = "!PC13" },
 		.is_read_protected = true },
 };
+static const struct wire_message evidence_of_program = {
+	.type = WIRE_EVIDENCE,
+	.evidence = { .content = CONTENT_BOOTABLE,
+		.reach = TRANSPORT_USB,
+		.bootsel = BOOTSEL_BY_SERIAL },
+};
 static const struct wire_message plan = {
 	.type = WIRE_PLAN,
 	.plan = { .units_total = 7,
@@ -82,4 +88,4 @@ static const struct wire_message refused = {
 };
 
 static const struct wire_message *const all[] = { &job, &go, &stop, &evidence, &evidence_of_dfu,
-	&progress, &plan, &flashed, &refused };
+	&evidence_of_program, &progress, &plan, &flashed, &refused };
