@@ -44,7 +44,7 @@ static bool has_no_port_yet(const struct board_address *address, int error)
 
 static int fail_open(struct backend_session *session, int error)
 {
-	if (visit_fail_open(&session->visit, error, "Klipper, flashtool.py, a terminal") < 0)
+	if (visit_fail_open_port(&session->visit, error, "Klipper, flashtool.py, a terminal") < 0)
 		return error;
 	return katapult_fail_wire(session, error, "opening it");
 }

@@ -59,7 +59,7 @@ static int fail_open(
 		return visit_fail(visit, error, REASON_BOARD_BUSY,
 			HOLDERS " holds the board's serial port, or another program does; stop it "
 				"(systemctl stop klipper) and plug the board in again");
-	if (visit_fail_open(visit, error, HOLDERS) < 0)
+	if (visit_fail_open_port(visit, error, HOLDERS) < 0)
 		return error;
 	/* The kernel makes the port a moment after the device, and no event of that tells of it. */
 	bool is_there = address->usb.syspath && access(address->usb.syspath, F_OK) == 0;

@@ -40,6 +40,22 @@ int visit_fail_open(struct visit *visit, int error, const char *holders)
 	}
 }
 
+int visit_fail_open_port(struct visit *visit, int error, const char *holders)
+{
+	switch (error) {
+	case -EACCES:
+		return visit_fail(visit, error, REASON_NO_PERMISSION,
+			"the worker may not open the board's serial port; let the port belong to the "
+			"group dialout again, as Debian has it, then plug the board in again");
+	case -EPERM:
+		return visit_fail(visit, error, REASON_NO_PERMISSION,
+			"the worker's unit does not let it open this serial port; a UART of the "
+			"computer or a USB adapter needs a drop-in (plugflashd(8), SERIAL LINES)");
+	default:
+		return visit_fail_open(visit, error, holders);
+	}
+}
+
 int visit_fail_wire(struct visit *visit, int error, const char *doing)
 {
 	if (visit->failure->code != REASON_NONE)

@@ -34,6 +34,9 @@ int visit_fail(struct visit *visit, int error, enum reason_code code, const char
  * `holders`: who may hold the board, as "picotool, a flash script". */
 int visit_fail_open(struct visit *visit, int error, const char *holders);
 
+/* The same for a serial port. */
+int visit_fail_open_port(struct visit *visit, int error, const char *holders);
+
 /* The same for a wire that failed while `doing`: 0 when what to say depends on the backend. A
  * reason that is noted already stays. */
 int visit_fail_wire(struct visit *visit, int error, const char *doing);

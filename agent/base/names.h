@@ -9,6 +9,7 @@
 #define NAME_USER          "plugflash" /* the mind */
 #define NAME_GROUP         "plugflash" /* people who may ask the mind, and keep firmware */
 #define NAME_USB_GROUP     "plugflash-usb" /* boot-mode USB nodes: only the hands are in it */
+#define NAME_SERIAL_GROUP  "dialout" /* serial ports, boards' too: the hands are in it */
 #define NAME_UDEV_PROPERTY "ID_PLUGFLASH" /* set by rules/, its value is a mode: "rp2040-boot" */
 
 #define NAME_LIBEXEC_DIRECTORY       "/usr/libexec/plugflash"

@@ -59,18 +59,34 @@ static void read_database(const struct uevent *uevent, struct board_node *node)
 	}
 }
 
+/* "/sys/bus/usb/devices/1-1.3/1-1.3:1.0/tty/ttyACM0" */
+static void find_serial_port(struct board_node *node)
+{
+	_cleanup_(freep) char *path = text_format(DEVICES "/%s/%s:1.0/tty", node->port, node->port);
+	_cleanup_(dir_closep) DIR *directory = path ? opendir(path) : NULL;
+	node->is_serial = true;
+	node->path[0] = '\0';
+	for (struct dirent *entry; directory && (entry = readdir(directory));)
+		if (strncmp(entry->d_name, "tty", 3) == 0)
+			snprintf(node->path, sizeof(node->path), "/dev/%.48s", entry->d_name);
+}
+
 int board_node_each(int (*visit)(const struct board_node *node, void *context), void *context)
 {
 	_cleanup_(dir_closep) DIR *directory = opendir(DEVICES);
 	for (struct dirent *entry; directory && (entry = readdir(directory));) {
 		struct uevent uevent = { 0 };
 		struct board_node node = { 0 };
-		if (entry->d_name[0] == '.' || !read_uevent(entry->d_name, &uevent) ||
-			mode_of_usb_id((uint16_t)uevent.vid, (uint16_t)uevent.pid) == MODE_NONE)
+		if (entry->d_name[0] == '.' || !read_uevent(entry->d_name, &uevent))
+			continue;
+		enum board_mode mode = mode_of_usb_id((uint16_t)uevent.vid, (uint16_t)uevent.pid);
+		if (mode == MODE_NONE)
 			continue;
 		text_copy_plain(node.port, sizeof(node.port), entry->d_name);
 		snprintf(node.path, sizeof(node.path), "/dev/%s", uevent.name);
 		read_database(&uevent, &node);
+		if (mode == MODE_KATAPULT || mode == MODE_KLIPPER)
+			find_serial_port(&node);
 		int r = visit(&node, context);
 		if (r < 0)
 			return r;

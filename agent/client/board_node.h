@@ -8,7 +8,8 @@
 
 struct board_node {
 	char port[64]; /* "1-1.3" */
-	char path[64]; /* "/dev/bus/usb/001/005" */
+	char path[64]; /* what workers open: "/dev/bus/usb/001/005", or "/dev/ttyACM0" */
+	bool is_serial; /* then `path` may be "": the kernel has made no port for it */
 	bool is_marked; /* with ID_PLUGFLASH */
 	bool has_place; /* ID_PATH */
 };

@@ -102,8 +102,12 @@ static int check_firmware(const char *directory, cJSON *findings)
 /* What another rule file may have done to a board's node. */
 static int check_rights(const struct board_node *node, cJSON *findings)
 {
-	const struct group *group = getgrnam(NAME_USB_GROUP);
+	const char *name = node->is_serial ? NAME_SERIAL_GROUP : NAME_USB_GROUP;
+	const struct group *group = getgrnam(name);
 	struct stat status;
+	if (node->is_serial && !*node->path)
+		return finding_add(findings, FINDING_PROBLEM, "boards", "sudo modprobe cdc_acm",
+			"the board at %s has no serial port", node->port);
 	if (stat(node->path, &status) < 0)
 		return finding_add(findings, FINDING_UNKNOWN, "boards", NULL,
 			"the board at %s has no node %s", node->port, node->path);
@@ -111,7 +115,9 @@ static int check_rights(const struct board_node *node, cJSON *findings)
 	bool ours = group && status.st_gid == group->gr_gid && (status.st_mode & 0060) == 0060;
 	if (ours && !others)
 		return finding_add(findings, FINDING_OK, "boards", NULL,
-			"the board at %s is marked and only workers may open it", node->port);
+			"the board at %s is marked and only %s may open it", node->port,
+			node->is_serial ? "workers and the group \"" NAME_SERIAL_GROUP "\""
+					: "workers");
 	_cleanup_(freep) char *advice = text_format(
 		"\"udevadm test $(udevadm info -q path -n %s)\" shows which file does it",
 		node->path);
@@ -121,8 +127,8 @@ static int check_rights(const struct board_node *node, cJSON *findings)
 			node->port);
 	return finding_add(findings, FINDING_PROBLEM, "boards", advice,
 		"workers may not open the board at %s: another udev rule took it from the group "
-		"\"" NAME_USB_GROUP "\"",
-		node->port);
+		"\"%s\"",
+		node->port, name);
 }
 
 static int check_board(const struct board_node *node, void *context)

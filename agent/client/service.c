@@ -49,6 +49,31 @@ static bool means_absent(const sd_bus_error *error)
 	       strncmp(error->name, "org.freedesktop.DBus.Error.Spawn.", 33) == 0;
 }
 
+/* Sentences of the service that need no word of ours. */
+struct plain_answer {
+	const char *error;
+	enum exit_code status;
+	const char *code;
+};
+
+static const struct plain_answer *find_plain_answer(const sd_bus_error *error)
+{
+	static const struct plain_answer answers[] = {
+		{ NAME_BUS ".Error.NoBoard", EXIT_USAGE, "no-board" },
+		{ NAME_BUS ".Error.Ambiguous", EXIT_USAGE, "ambiguous" },
+		{ SD_BUS_ERROR_INVALID_ARGS, EXIT_USAGE, "invalid-argument" },
+		{ NAME_BUS ".Error.Refused", EXIT_NO, "refused" },
+		{ NAME_BUS ".Error.Busy", EXIT_NO, "busy" },
+		{ NAME_BUS ".Error.NotQuarantined", EXIT_NO, "not-quarantined" },
+		{ NAME_BUS ".Error.NotEnrollable", EXIT_NO, "not-enrollable" },
+		{ NAME_BUS ".Error.NoHistory", EXIT_UNREACHABLE, "no-history" },
+	};
+	for (size_t i = 0; i < ELEMENTSOF(answers); i++)
+		if (sd_bus_error_has_name(error, answers[i].error))
+			return &answers[i];
+	return NULL;
+}
+
 static int explain_error(
 	int r, const char *method, const sd_bus_error *error, struct problem *problem)
 {
@@ -69,16 +94,9 @@ static int explain_error(
 		sd_bus_error_has_name(error, SD_BUS_ERROR_DISCONNECTED))
 		return problem_set(problem, EXIT_UNREACHABLE, "no-answer",
 			"plugflashd did not answer; \"journalctl -u plugflashd\" may say why");
-	if (sd_bus_error_has_name(error, NAME_BUS ".Error.NoBoard"))
-		return problem_set(problem, EXIT_USAGE, "no-board", "%s", message);
-	if (sd_bus_error_has_name(error, SD_BUS_ERROR_INVALID_ARGS))
-		return problem_set(problem, EXIT_USAGE, "invalid-argument", "%s", message);
-	if (sd_bus_error_has_name(error, NAME_BUS ".Error.NotQuarantined"))
-		return problem_set(problem, EXIT_NO, "not-quarantined", "%s", message);
-	if (sd_bus_error_has_name(error, NAME_BUS ".Error.NotEnrollable"))
-		return problem_set(problem, EXIT_NO, "not-enrollable", "%s", message);
-	if (sd_bus_error_has_name(error, NAME_BUS ".Error.NoHistory"))
-		return problem_set(problem, EXIT_UNREACHABLE, "no-history", "%s", message);
+	const struct plain_answer *plain = find_plain_answer(error);
+	if (plain)
+		return problem_set(problem, plain->status, plain->code, "%s", message);
 	if (sd_bus_error_has_name(error, NAME_BUS ".Error.PolicyInvalid"))
 		return problem_set(problem, EXIT_NO, "policy-invalid",
 			"the policy files were refused and nothing has changed: %s", message);

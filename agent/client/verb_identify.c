@@ -5,9 +5,12 @@
  * it. Never while another program has the port: it may be printing.
  */
 #include <errno.h>
+#include <grp.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/text.h"
 #include "client/hands.h"
@@ -17,6 +20,22 @@
 #define BAUD 250000 /* Klipper's own choice (klipper, src/Kconfig) */
 
 /* ---- may it be asked --------------------------------------------------------------------- */
+
+/* The worker would only be told that it may not. */
+static int require_right(const struct tty *tty, struct problem *problem)
+{
+	struct stat status;
+	if (access(tty->node, R_OK | W_OK) == 0 || errno != EACCES)
+		return 0;
+	const struct group *group = stat(tty->node, &status) == 0 ? getgrgid(status.st_gid) : NULL;
+	if (!group)
+		return problem_set(problem, EXIT_NO, "no-permission",
+			"you may not open %s; ask as root", tty->node);
+	return problem_set(problem, EXIT_NO, "no-permission",
+		"you may not open %s, which is its group's: ask as root, or join with \"sudo usermod "
+		"-aG %s $USER\" and log in again",
+		tty->node, group->gr_name);
+}
 
 static int refuse_held(const struct tty *tty, const char *holders, struct problem *problem)
 {
@@ -171,6 +190,7 @@ int verb_identify(struct request *request)
 	int r = tty_find(request->argument, &tty);
 	if (r < 0)
 		return usage(request->argument, r, &request->problem);
+	TRY(require_right(&tty, &request->problem));
 	TRY(require_nobody(&tty, &request->problem));
 	TRY(make_job(&tty, &job));
 	TRY(hands_look(&job, &sight, &request->problem));

@@ -356,11 +356,18 @@ static bool pause_unless_called(struct run *run)
 	return poll(sources, ELEMENTSOF(sources), BUSY_PAUSE_MSEC) == 0;
 }
 
+/* Another program's hold, and a port that udev has not given to its group yet, may be over soon: no
+ * event of the board tells of either. */
+static bool may_pass(const struct backend_failure *failure)
+{
+	return failure->code == REASON_BOARD_BUSY || failure->code == REASON_NO_PERMISSION;
+}
+
 static int open_board(struct run *run, const struct board_address *address,
 	const struct backend_watch *watch, struct backend_failure *failure)
 {
 	int r = run->backend->open(address, watch, &run->session, failure);
-	for (unsigned i = 0; i < BUSY_TRIES && r < 0 && failure->code == REASON_BOARD_BUSY; i++) {
+	for (unsigned i = 0; i < BUSY_TRIES && r < 0 && may_pass(failure); i++) {
 		if (!pause_unless_called(run))
 			break;
 		r = run->backend->open(address, watch, &run->session, failure);

@@ -295,8 +295,11 @@ static void run(struct station *station)
 
 int station_loop(struct station *station)
 {
-	while (!station->stopping) {
+	for (;;) {
 		run(station);
+		/* Looked at only now: what ran has emptied the kick that came with it. */
+		if (station->stopping)
+			return 0;
 		if (station->transport.on_turn)
 			station->transport.on_turn(station);
 		struct epoll_event events[EVENTS_AT_ONCE];
@@ -309,5 +312,4 @@ int station_loop(struct station *station)
 				watch->on_ready(watch->context, events[index].events);
 		}
 	}
-	return 0;
 }

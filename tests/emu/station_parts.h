@@ -3,6 +3,8 @@
 /*
  * What the loop and the protocol share.
  */
+#include <signal.h>
+
 #include "emu/station.h"
 
 #define STATION_LINE_BYTES 4096
@@ -24,7 +26,7 @@ struct station {
 	struct station_transport transport;
 	pthread_mutex_t lock;
 	int epoll, timer, kick;
-	bool stopping;
+	volatile sig_atomic_t stopping; /* set in a signal's handler */
 	struct station_place *places;
 	struct station_watch listener;
 	struct station_client *clients[STATION_CLIENTS];

@@ -2,6 +2,7 @@
 """What the stories of boards in DFU start from: firmware as it is built, and boards that hold some of it."""
 import subprocess
 
+from images import over
 from rig import BUILD, EMULATED, LIMIT, place_of
 from story import Story
 
@@ -13,14 +14,6 @@ OCTOPUS_SERIAL = "3B0025000C51383438313433"
 
 def built(name):
     return (IMAGES / f"{name}.bin").read_bytes()
-
-
-def over(*pieces, size=0):
-    """Pieces of (offset, bytes) over blank flash."""
-    flash = bytearray(b"\xff" * max(size, *(offset + len(data) for offset, data in pieces)))
-    for offset, data in pieces:
-        flash[offset:offset + len(data)] = data
-    return bytes(flash)
 
 
 def newer(image):

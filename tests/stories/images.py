@@ -90,6 +90,14 @@ def intel_hex(data, start=FLASH_START):
     return "".join([*lines, record(1, 0, b"")]).encode()
 
 
+def over(*pieces, size=0):
+    """Pieces of (offset, bytes) over blank flash."""
+    flash = bytearray(b"\xff" * max(size, *(offset + len(data) for offset, data in pieces)))
+    for offset, data in pieces:
+        flash[offset:offset + len(data)] = data
+    return bytes(flash)
+
+
 def block(*item, distance=0):
     """What the boot ROM of an RP2350 looks for: one item, and the way to the next block."""
     return struct.pack(f"<{len(item) + 4}I", BLOCK_START, *item, 0xFF | len(item) << 8,

@@ -6,9 +6,8 @@ import queue
 import socket
 import threading
 
-from rig import LIMIT
-
 END = b"\x03"
+LIMIT = 60
 
 
 class Klippy:

@@ -153,6 +153,9 @@ class Entering(KatapultStory):
         self.bench.ask("await", 1, "mode=application", limit=10000)
         self.bench.ask("await", 1, "present", limit=10000)
         self.assertIn("enter_bootloader", self.rig.say("explain", place_of(1))[0])
+        said, status = self.rig.say("flash", place_of(1))
+        self.assertEqual(status, 1, said)
+        self.assertIn("no rule covers it", said)
         self.assertEqual(self.state()["touches"], 0)
         self.assert_untouched(before)
 

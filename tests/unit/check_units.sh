@@ -255,7 +255,7 @@ check_user_names() {
 		says units/plugflash.sysusers "g $usb - -" &&
 		says units/plugflashd.service "User=$user" && says units/plugflashd.service "Group=$group" &&
 		says units/plugflash-worker.socket "SocketUser=$user" &&
-		says units/plugflash-worker@.service "SupplementaryGroups=$usb dialout" &&
+		says units/plugflash-worker@.service "SupplementaryGroups=$usb $(name NAME_SERIAL_GROUP)" &&
 		mentions $RULES "GROUP:=\"$usb\"" &&
 		mentions units/org.plugflash1.conf "<policy user=\"$user\">" &&
 		mentions units/org.plugflash1.conf "<policy group=\"$group\">"

@@ -22,7 +22,7 @@ rules = (
 """
 
 ENDS = (names.MESSAGE_JOB_FLASHED, names.MESSAGE_JOB_IDENTICAL, names.MESSAGE_JOB_REFUSED,
-        names.MESSAGE_JOB_FAILED, names.MESSAGE_JOB_INTERRUPTED)
+        names.MESSAGE_JOB_FAILED, names.MESSAGE_JOB_INTERRUPTED, names.MESSAGE_JOB_ENTERED)
 
 
 def figure(name, value, unit):
