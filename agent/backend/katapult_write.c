@@ -242,7 +242,8 @@ static int poison(struct writing *writing)
 	for (uint32_t at = 0; r == 0 && at < length; at += block)
 		r = send(writing, at, poisoned, block);
 	writing->is_at_start = false;
-	if (r == 0 && length == block)
+	/* Others acknowledge a page that still waits for the next one. */
+	if (r == 0 && chip_is_stm32(session->chip))
 		session->may_start = false;
 	return r;
 }
