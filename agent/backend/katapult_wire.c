@@ -15,6 +15,8 @@
 #define BLOCK_MSEC 6000
 #define BUSY_MSEC  100
 #define BUSY_MOST  50u
+/* The same for one that takes its time to say so. */
+#define PATIENCE_MSEC 10000
 /* Of requests that are written at once: they fit into a packet of USB. */
 #define REQUESTS_BYTES 60u
 
@@ -63,15 +65,19 @@ static int ask_ahead(struct katapult_reading *reading)
 	return serial_write(reading->wire->serial, frames, length, WRITE_MSEC);
 }
 
-/* The next frame, whatever it is. */
-static int hear(struct katapult_wire *wire, struct katapult_answer *ret, unsigned limit_msec)
+/* The next frame, whatever it is, but not after the deadline: bytes may come without end and be
+ * none. */
+static int hear(struct katapult_wire *wire, struct katapult_answer *ret, int64_t deadline_msec)
 {
 	while (!katapult_receiver_take(&wire->receiver, ret)) {
 		size_t capacity;
 		if (wire->reading)
 			TRY(ask_ahead(wire->reading));
 		uint8_t *space = katapult_receiver_space(&wire->receiver, &capacity);
-		int r = serial_read(wire->serial, space, capacity, limit_msec);
+		int64_t left_msec = deadline_msec - serial_now_msec(wire->serial);
+		if (left_msec <= 0)
+			return -ETIMEDOUT;
+		int r = serial_read(wire->serial, space, capacity, (unsigned)left_msec);
 		if (r < 0)
 			return r;
 		katapult_receiver_came(&wire->receiver, (size_t)r);
@@ -103,8 +109,9 @@ static bool is_to_be_dropped(struct katapult_wire *wire, const struct katapult_a
 static int hear_answer(struct katapult_wire *wire, uint8_t code, const uint32_t *address,
 	struct katapult_answer *ret, unsigned limit_msec)
 {
+	int64_t deadline_msec = serial_now_msec(wire->serial) + limit_msec;
 	do
-		TRY(hear(wire, ret, limit_msec));
+		TRY(hear(wire, ret, deadline_msec));
 	while (is_to_be_dropped(wire, ret) || !is_answer_to(ret, code, address));
 	switch (ret->code) {
 	case KATAPULT_ACK:
@@ -138,6 +145,7 @@ static int command(struct katapult_wire *wire, uint8_t code, const void *payload
 	struct katapult_answer *ret, unsigned limit_msec, unsigned sayings)
 {
 	uint32_t address = payload ? read_u32(payload) : 0;
+	int64_t patient_until_msec = serial_now_msec(wire->serial) + PATIENCE_MSEC;
 	int r = 0;
 	for (unsigned said = 0, busy = 0; said < sayings;) {
 		if (said > 0) {
@@ -147,7 +155,8 @@ static int command(struct katapult_wire *wire, uint8_t code, const void *payload
 		r = say(wire, code, payload, length);
 		if (r == 0)
 			r = hear_answer(wire, code, payload ? &address : NULL, ret, limit_msec);
-		if (r == -EAGAIN && busy++ < BUSY_MOST) {
+		bool is_patient = serial_now_msec(wire->serial) < patient_until_msec;
+		if (r == -EAGAIN && busy++ < BUSY_MOST && is_patient) {
 			TRY(serial_pause(wire->serial, BUSY_MSEC));
 			continue;
 		}

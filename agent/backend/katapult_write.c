@@ -136,10 +136,12 @@ static bool is_all_there(const struct writing *writing)
 /* Stopped only between pages: within one, some would take nothing else than the rest of it. */
 static int stop_here(struct writing *writing, uint32_t offset)
 {
-	if (offset % page_bytes(writing->session) != 0)
-		return 0;
-	return visit_safe_point(
-		&writing->session->visit, PHASE_WRITE, writing->done_bytes, writing->total_bytes);
+	struct visit *visit = &writing->session->visit;
+	if (offset % page_bytes(writing->session) == 0)
+		return visit_safe_point(
+			visit, PHASE_WRITE, writing->done_bytes, writing->total_bytes);
+	visit_on_alive(visit);
+	return 0;
 }
 
 /* A block is about to be under way: what was there is there no longer. */
@@ -242,7 +244,8 @@ static int poison(struct writing *writing)
 	for (uint32_t at = 0; r == 0 && at < length; at += block)
 		r = send(writing, at, poisoned, block);
 	writing->is_at_start = false;
-	if (r == 0 && length == block)
+	/* Others acknowledge a page that still waits for the next one. */
+	if (r == 0 && chip_is_stm32(session->chip))
 		session->may_start = false;
 	return r;
 }
@@ -361,6 +364,15 @@ static bool has_changed_nothing(struct writing *writing)
 	       memcmp(there, session->bytes, block) == 0;
 }
 
+/* Says how far it is, and goes on whatever the answer. */
+static int say_only(void *context, enum job_phase phase, uint64_t done_bytes, uint64_t total_bytes)
+{
+	const struct backend_watch *watch = context;
+	if (watch && watch->on_progress)
+		(void)!watch->on_progress(watch->context, phase, done_bytes, total_bytes);
+	return 0;
+}
+
 /* Unverified, it must not be started at the next power-up. Nobody is asked whether to go on. */
 static void leave_poisoned(struct writing *writing)
 {
@@ -368,7 +380,10 @@ static void leave_poisoned(struct writing *writing)
 	struct visit visit = session->visit;
 	struct backend_failure unheard;
 	uint32_t pages;
-	session->visit = (struct visit){ .failure = &unheard };
+	/* A slow board may take longer than a worker may be silent. */
+	const struct backend_watch watch = { .on_progress = say_only,
+		.context = (void *)visit.watch };
+	session->visit = (struct visit){ .watch = &watch, .failure = &unheard };
 	if (poison(writing) == 0 && katapult_end(&session->wire, &pages) == 0)
 		session->may_start = false;
 	session->visit = visit;

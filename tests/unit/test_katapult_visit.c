@@ -164,6 +164,41 @@ static void a_stop_leaves_no_application(void **state)
 	}
 }
 
+/* A worker that says nothing for too long is ended, and a page may take long: every block says so.
+ */
+static void every_block_is_a_sign_of_life(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ELEMENTSOF(boards); i++) {
+		_cleanup_(katapult_story_freep) struct katapult_story *story =
+			story_of(&boards[i], 0);
+		struct katapult_visit visit = katapult_story_write(story, false);
+		katapult_story_expect_flashed(story, &visit);
+		const struct kata_counters *counters = katapult_story_counters(story);
+		assert_true(story->calls >= counters->blocks_sent + counters->blocks_read);
+	}
+}
+
+/* Also when what is half written is made none, and nobody is asked. */
+static void a_stop_is_no_reason_to_fall_silent(void **state)
+{
+	(void)state;
+	const struct story_board rp2040 = { .is_rp2040 = true };
+	_cleanup_(katapult_story_freep) struct katapult_story *story = story_of(&rp2040, 0);
+	struct katapult_visit visit = katapult_story_write(story, false);
+	katapult_story_expect_flashed(story, &visit);
+	unsigned proofs = (unsigned)((story->length + 255) / 256 * 4);
+	unsigned at_start = story->calls - proofs - 10;
+	story = katapult_story_free(story);
+
+	story = story_of(&rp2040, 0);
+	story->stop_after = at_start;
+	visit = katapult_story_write(story, false);
+	katapult_story_expect_reason(&visit, REASON_CANCELLED, "Katapult stays in charge");
+	assert_false(katapult_story_would_start(story));
+	assert_in_range(story->calls, at_start + 4, at_start + 8);
+}
+
 int main(void)
 {
 	const struct CMUnitTest stories[] = {
@@ -172,6 +207,8 @@ int main(void)
 		cmocka_unit_test(what_a_look_tells),
 		cmocka_unit_test(the_cable_may_be_pulled_anywhere),
 		cmocka_unit_test(a_stop_leaves_no_application),
+		cmocka_unit_test(every_block_is_a_sign_of_life),
+		cmocka_unit_test(a_stop_is_no_reason_to_fall_silent),
 	};
 	return cmocka_run_group_tests(stories, NULL, NULL);
 }
