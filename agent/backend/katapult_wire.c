@@ -235,23 +235,7 @@ int katapult_send_block(
 		wire->resends_blocks ? SAYINGS : 1);
 }
 
-int katapult_say_block(
-	struct katapult_wire *wire, uint32_t address, const uint8_t *data, uint32_t block_bytes)
-{
-	uint8_t payload[4 + KATAPULT_BLOCK_MAX];
-	assert(block_bytes <= KATAPULT_BLOCK_MAX);
-	write_u32(payload, address);
-	memcpy(payload + 4, data, block_bytes);
-	return say(wire, KATAPULT_SEND_BLOCK, payload, 4 + block_bytes);
-}
-
-int katapult_hear_taken(struct katapult_wire *wire, uint32_t address)
-{
-	struct katapult_answer answer;
-	return hear_answer(wire, KATAPULT_SEND_BLOCK, &address, &answer, BLOCK_MSEC);
-}
-
-int katapult_settle(struct katapult_wire *wire)
+static int settle(struct katapult_wire *wire)
 {
 	wire->resends++;
 	/* Answers that are still under way come in the meantime and are thrown away. */
@@ -298,7 +282,7 @@ static int hear_block(struct katapult_reading *reading)
 /* What was asked ahead is forgotten, and the block asked for alone. */
 static int hear_again(struct katapult_reading *reading)
 {
-	TRY(katapult_settle(reading->wire));
+	TRY(settle(reading->wire));
 	TRY(read_block(reading->wire, reading->address + reading->heard,
 		reading->to + reading->heard, reading->block_bytes));
 	reading->asked = reading->heard + reading->block_bytes;

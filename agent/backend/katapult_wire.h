@@ -47,15 +47,6 @@ int katapult_connect(struct katapult_wire *wire, struct katapult_device *ret) _m
 int katapult_send_block(struct katapult_wire *wire, uint32_t address, const uint8_t *data,
 	uint32_t block_bytes) _must_check_;
 
-/* The same in two steps, for a next block that is on its way while flash works: only where nothing
- * is lost in front of a device that is busy (USB). */
-int katapult_say_block(struct katapult_wire *wire, uint32_t address, const uint8_t *data,
-	uint32_t block_bytes) _must_check_;
-int katapult_hear_taken(struct katapult_wire *wire, uint32_t address) _must_check_;
-
-/* An answer was lost, or is no use any more: what is still under way is thrown away. */
-int katapult_settle(struct katapult_wire *wire) _must_check_;
-
 /*
  * Neighbouring blocks from `address` on; `length` is a multiple of the block size. No more is asked
  * for at once than the device has room to answer. `on_block` (may be NULL) is called behind each;

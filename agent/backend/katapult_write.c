@@ -16,10 +16,6 @@
 #include "backend/katapult_write.h"
 
 #define TRIES 3
-#define SEND_AHEAD                                                                    \
-	4u /* blocks; so many acknowledgements fit into what the device can hold back \
-	    */
-#define SEND_CONFUSED 1
 
 struct unit {
 	uint32_t offset, length; /* from the application's start; what the image covers, in pages */
@@ -36,7 +32,6 @@ struct writing {
 	size_t count;
 	struct job_tally tally;
 	uint64_t done_bytes, total_bytes;
-	bool is_confused; /* an answer was lost: from now on one block is under way at a time */
 	bool is_at_start; /* what is sent now is the application's first unit */
 	const struct unit *worn; /* it does not keep what is written to it */
 };
@@ -162,6 +157,11 @@ static void note_taken(struct writing *writing)
 	writing->done_bytes += session->device.block_bytes;
 }
 
+/*
+ * One by one. Over USB a next block could wait in front of a busy device; but then its first packet
+ * waits in there without the second, and when the cable is pulled, or we are killed, half a frame
+ * is left, behind which Katapult is deaf.
+ */
 static int send(struct writing *writing, uint32_t offset, const uint8_t *data, uint32_t length)
 {
 	struct backend_session *session = writing->session;
@@ -173,60 +173,6 @@ static int send(struct writing *writing, uint32_t offset, const uint8_t *data, u
 		TRY(katapult_send_block(&session->wire,
 			session->device.application_start + offset + at, data + at, block));
 		note_taken(writing);
-	}
-	return 0;
-}
-
-/* Over USB what the device cannot take yet waits in front of it, so that the next block may be on
- * its way while flash works; a UART would lose it. */
-static bool can_send_ahead(const struct writing *writing)
-{
-	const struct backend_session *session = writing->session;
-	return session->reach == TRANSPORT_USB && session->family->forgives_resends &&
-	       !writing->is_confused;
-}
-
-/* As many more as may be under way. Negative: stop, once what is under way has been answered. */
-static int say_ahead(
-	struct writing *writing, const struct unit *unit, uint32_t taken, uint32_t *said)
-{
-	struct backend_session *session = writing->session;
-	uint32_t block = session->device.block_bytes;
-	while (*said < unit->length && *said - taken < SEND_AHEAD * block) {
-		uint32_t at = unit->offset + *said;
-		TRY(stop_here(writing, at));
-		note_said(writing);
-		TRY(katapult_say_block(&session->wire, session->device.application_start + at,
-			writing->wanted + at, block));
-		*said += block;
-	}
-	return 0;
-}
-
-/* 0; SEND_CONFUSED: an answer was lost, so that nobody knows which of the blocks are there. */
-static int send_ahead(struct writing *writing, const struct unit *unit)
-{
-	struct backend_session *session = writing->session;
-	uint32_t base = session->device.application_start + unit->offset;
-	uint32_t said = 0, taken = 0;
-	int stop = 0;
-	while (taken < unit->length) {
-		if (stop == 0)
-			stop = say_ahead(writing, unit, taken, &said);
-		if (stop == -ENODEV || said == taken)
-			return stop;
-		int r = katapult_hear_taken(&session->wire, base + taken);
-		bool is_lost = r == -ETIMEDOUT || r == -EBADMSG || r == -EAGAIN;
-		if (is_lost || r == -EREMOTEIO)
-			TRY(katapult_settle(&session->wire));
-		if (is_lost) {
-			writing->done_bytes -= taken;
-			return SEND_CONFUSED;
-		}
-		if (r < 0)
-			return r;
-		note_taken(writing);
-		taken += session->device.block_bytes;
 	}
 	return 0;
 }
@@ -250,28 +196,10 @@ static int poison(struct writing *writing)
 	return r;
 }
 
-/* From the unit's beginning, which is always taken, block by block from now on. The first is said
- * once: it is the second time already. */
-static int write_again(struct writing *writing, const struct unit *unit)
-{
-	struct katapult_wire *wire = &writing->session->wire;
-	uint32_t block = writing->session->device.block_bytes;
-	const uint8_t *data = writing->wanted + unit->offset;
-	writing->is_confused = true;
-	writing->tally.units_erased++;
-	wire->resends_blocks = false;
-	int r = send(writing, unit->offset, data, block);
-	wire->resends_blocks = true;
-	return r < 0 ? r : send(writing, unit->offset + block, data + block, unit->length - block);
-}
-
 static int write_unit(struct writing *writing, struct unit *unit)
 {
 	writing->tally.units_erased++;
-	if (!can_send_ahead(writing))
-		return send(writing, unit->offset, writing->wanted + unit->offset, unit->length);
-	int r = send_ahead(writing, unit);
-	return r == SEND_CONFUSED ? write_again(writing, unit) : r;
+	return send(writing, unit->offset, writing->wanted + unit->offset, unit->length);
 }
 
 static bool touches_first_unit_only(const struct writing *writing)
