@@ -31,10 +31,12 @@ $(UNIT_TESTS): $(B)/tests/unit/%: $(B)/tests/unit/%.o $(UNIT_HELPERS) $(EMU_CORE
 
 # Some write a file of the format that they try out, or a program.
 FUZZ_HELPERS := $(B)/tests/unit/make_image.o $(B)/tests/unit/make_arm.o
-# A hostile board stands in for port/usb.c, and only one can do so.
+# A hostile board stands in for port/usb.c or port/serial.c, and only one can do so.
 HELPERS_fuzz_dfu_visit := $(B)/tests/fuzz/dfu_board.o $(B)/tests/fuzz/dfu_hostile.o
+HELPERS_fuzz_katapult_visit := $(B)/tests/fuzz/katapult_board.o $(B)/tests/fuzz/katapult_hostile.o
 
 $(B)/tests/fuzz/fuzz_dfu_visit: $(HELPERS_fuzz_dfu_visit)
+$(B)/tests/fuzz/fuzz_katapult_visit: $(HELPERS_fuzz_katapult_visit)
 
 $(REPLAYS): $(B)/tests/fuzz/%: $(B)/tests/fuzz/%.o $(B)/tests/fuzz/replay.o $(FUZZ_HELPERS) $(TEST_ARCHIVES)
 	@echo "  LINK  tests/fuzz/$*"
@@ -170,9 +172,13 @@ fuzz:
 	$(Q)$(MAKE) --no-print-directory B=$(B)/fuzz CC=clang CFLAGS="-O1 -g" \
 		SANITIZE="-fsanitize=address,undefined,fuzzer-no-link" \
 		$(TEST_ARCHIVES:$(B)/%=$(B)/fuzz/%) $(FUZZERS:%=$(B)/fuzz/tests/fuzz/%.o) \
-		$(patsubst $(B)/%,$(B)/fuzz/%,$(FUZZ_HELPERS) $(HELPERS_fuzz_dfu_visit))
+		$(patsubst $(B)/%,$(B)/fuzz/%,$(FUZZ_HELPERS) $(HELPERS_fuzz_dfu_visit) \
+		$(HELPERS_fuzz_katapult_visit))
 	$(Q)for target in $(FUZZERS); do \
-		helpers=; [ $$target != fuzz_dfu_visit ] || helpers="$(HELPERS_fuzz_dfu_visit:$(B)/%=$(B)/fuzz/%)"; \
+		case $$target in \
+		fuzz_dfu_visit) helpers="$(HELPERS_fuzz_dfu_visit:$(B)/%=$(B)/fuzz/%)" ;; \
+		fuzz_katapult_visit) helpers="$(HELPERS_fuzz_katapult_visit:$(B)/%=$(B)/fuzz/%)" ;; \
+		*) helpers= ;; esac; \
 		clang -fsanitize=address,undefined,fuzzer -o $(B)/fuzz/$$target \
 			$(B)/fuzz/tests/fuzz/$$target.o $$helpers $(FUZZ_HELPERS:$(B)/%=$(B)/fuzz/%) \
 			$(TEST_ARCHIVES:$(B)/%=$(B)/fuzz/%) \
