@@ -129,8 +129,8 @@ check: test-programs test-images
 .PHONY: check-all
 check-all:
 	$(Q)tests/install-packages build demo test cross deb vm
-	$(Q)$(MAKE) --no-print-directory test-programs test-images
-	$(Q)PLUGFLASH_KILLS=$${PLUGFLASH_KILLS:-30} B=$(B) tests/run law unit images fuzz units stories valgrind warnings sanitized cross deb vm
+	$(Q)$(MAKE) --no-print-directory WERROR=-Werror test-programs test-images
+	$(Q)PLUGFLASH_KILLS=$${PLUGFLASH_KILLS:-30} COMPILERS=clang B=$(B) tests/run law unit images fuzz units stories valgrind warnings sanitized cross deb vm
 
 .PHONY: demo
 demo:
@@ -140,15 +140,17 @@ demo:
 
 # The same tests under the sanitizers, in a tree of their own; the real programs too.
 .PHONY: check-sanitized
-check-sanitized:
+check-sanitized: test-images
 	$(Q)$(MAKE) --no-print-directory B=$(B)/sanitized CFLAGS="-O1 -g" \
-		SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=undefined" test-programs test-images
+		SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=undefined" test-programs
+	$(Q)ln -sfn ../images $(B)/sanitized/images
 	$(Q)B=$(B)/sanitized tests/run unit images fuzz
 
-# Both compilers, every warning an error.
+# Both compilers, every warning an error. `make check-all` has built with gcc like this already.
+COMPILERS ?= gcc clang
 .PHONY: check-warnings
 check-warnings:
-	$(Q)for compiler in gcc clang; do \
+	$(Q)for compiler in $(COMPILERS); do \
 		$(MAKE) --no-print-directory B=$(B)/$$compiler CC=$$compiler WERROR=-Werror test-programs \
 		|| exit 1; done
 

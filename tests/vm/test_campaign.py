@@ -8,7 +8,7 @@ import names
 from vm_story import IS_FULL, Story, figure, guest_place
 
 SIZE = 48 * 1024
-ACCIDENTS = 40 if IS_FULL else 10
+ACCIDENTS = 40 if IS_FULL else 5
 PORTS = range(1, 6)
 
 # Compared, written and read back: what goes over the wire in one job, about.
