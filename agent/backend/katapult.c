@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "backend/katapult.h"
 #include "backend/katapult_session.h"
@@ -35,18 +34,12 @@ static struct backend_session *give_back(struct backend_session *session)
 }
 DEFINE_CLEANUP(struct backend_session *, give_back)
 
-/* The kernel makes the port a moment after the device, and no event of the device tells of it. */
-static bool has_no_port_yet(const struct board_address *address, int error)
+static int fail_open(
+	struct backend_session *session, int error, const struct board_address *address)
 {
-	const char *syspath = address->usb.syspath;
-	return error == -ENODEV && syspath && access(syspath, F_OK) == 0;
-}
-
-static int fail_open(struct backend_session *session, int error)
-{
-	if (visit_fail_open_port(&session->visit, error, "Klipper, flashtool.py, a terminal") < 0)
-		return error;
-	return katapult_fail_wire(session, error, "opening it");
+	int r = visit_fail_open_port(
+		&session->visit, error, address, "Klipper, flashtool.py, a terminal");
+	return r < 0 ? r : katapult_fail_wire(session, error, "opening it");
 }
 
 /* Where an application may begin: with a unit, and behind Katapult itself. */
@@ -119,16 +112,14 @@ static int open_katapult(const struct board_address *address, const struct backe
 		.node = address->tty,
 	};
 	int r = serial_open(&tty, is_usb ? USB_BAUD : address->baud, &session->wire.serial);
-	if (has_no_port_yet(address, r))
-		return visit_fail(&session->visit, -EBUSY, REASON_BOARD_BUSY,
-			"the board's serial port has not come up; unplug the board and plug it in "
-			"again");
-	if (r == 0 && !is_usb)
+	if (r < 0)
+		return fail_open(session, r, address);
+	if (!is_usb)
 		r = recognise(session);
 	if (r == 0)
 		r = connect(session);
 	if (r < 0)
-		return fail_open(session, r);
+		return katapult_fail_wire(session, r, "opening it");
 	*ret = TAKE_PTR(session);
 	return 0;
 }

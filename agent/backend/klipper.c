@@ -21,12 +21,6 @@ struct backend_session {
 
 /* ---- failing ----------------------------------------------------------------------------- */
 
-static const char *consequence(const struct backend_session *session)
-{
-	(void)session;
-	return "nothing on it was changed";
-}
-
 static int fail_wire(struct backend_session *session, int error, const char *doing)
 {
 	struct visit *visit = &session->visit;
@@ -38,16 +32,16 @@ static int fail_wire(struct backend_session *session, int error, const char *doi
 		return visit_fail(visit, error, REASON_BOARD_SILENT,
 			"the board does not answer as Klipper does while %s; %s. Unplug it and plug it "
 			"in again",
-			doing, consequence(session));
+			doing, visit_changes_nothing(session));
 	case -EBADMSG:
 		return visit_fail(visit, error, REASON_BOARD_ERROR,
 			"what the board hands out as its dictionary is none; %s. Its firmware is "
 			"damaged, or no Klipper",
-			consequence(session));
+			visit_changes_nothing(session));
 	default:
 		return visit_fail(visit, error, REASON_BOARD_ERROR,
 			"the board failed while %s (%s); %s. Unplug it and plug it in again", doing,
-			strerror(-error), consequence(session));
+			strerror(-error), visit_changes_nothing(session));
 	}
 }
 
@@ -59,15 +53,8 @@ static int fail_open(
 		return visit_fail(visit, error, REASON_BOARD_BUSY,
 			HOLDERS " holds the board's serial port, or another program does; stop it "
 				"(systemctl stop klipper) and plug the board in again");
-	if (visit_fail_open_port(visit, error, HOLDERS) < 0)
-		return error;
-	/* The kernel makes the port a moment after the device, and no event of that tells of it. */
-	bool is_there = address->usb.syspath && access(address->usb.syspath, F_OK) == 0;
-	if (error == -ENODEV && is_there)
-		return visit_fail(visit, -EBUSY, REASON_BOARD_BUSY,
-			"the board's serial port has not come up; unplug the board and plug it in "
-			"again");
-	return fail_wire(session, error, "opening it");
+	int r = visit_fail_open_port(visit, error, address, HOLDERS);
+	return r < 0 ? r : fail_wire(session, error, "opening it");
 }
 
 /* ---- opening ----------------------------------------------------------------------------- */
@@ -112,8 +99,9 @@ static int open_klipper(const struct board_address *address, const struct backen
 	_cleanup_(klipper_closep) struct backend_session *session = calloc(1, sizeof *session);
 	if (!session)
 		return -ENOMEM;
-	session->visit =
-		(struct visit){ .watch = watch, .consequence = consequence, .session = session };
+	session->visit = (struct visit){
+		.watch = watch, .consequence = visit_changes_nothing, .session = session
+	};
 	visit_enter(&session->visit, ret_failure);
 	const struct serial_address tty = {
 		.usb_syspath = address->usb.syspath,
@@ -173,7 +161,7 @@ static int enter_by_touch(struct backend_session *session)
 		return 0;
 	return visit_fail(&session->visit, r < 0 ? r : -EIO, REASON_BOARD_SILENT,
 		"the board did not enter its boot loader; %s. Bring it there by its buttons",
-		consequence(session));
+		visit_changes_nothing(session));
 }
 
 /*

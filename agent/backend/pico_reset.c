@@ -62,12 +62,6 @@ enum bootsel pico_reset_way(const uint8_t *configuration, size_t length)
 	return find(configuration, length, is_serial) ? BOOTSEL_BY_SERIAL : BOOTSEL_NO_WAY;
 }
 
-static const char *consequence(const struct backend_session *session)
-{
-	(void)session;
-	return "nothing on it was changed";
-}
-
 static int fail(struct visit *visit, int error)
 {
 	if (visit_fail_open(visit, error, HOLDERS) < 0 ||
@@ -138,7 +132,7 @@ static int ask(const struct usb_address *address)
 
 int pico_reset_enter(const struct usb_address *address, struct backend_failure *ret_failure)
 {
-	struct visit visit = { .consequence = consequence };
+	struct visit visit = { .consequence = visit_changes_nothing };
 	visit_enter(&visit, ret_failure);
 	int r = ask(address);
 	if (r < 0)

@@ -17,12 +17,6 @@ struct backend_session {
 	struct usb_device *device; /* NULL: its node belongs to others */
 };
 
-static const char *consequence(const struct backend_session *session)
-{
-	(void)session;
-	return "nothing on it was changed";
-}
-
 static int fail(struct visit *visit, int error, const char *doing)
 {
 	if (visit_fail_open(visit, error, HOLDERS) < 0 || visit_fail_wire(visit, error, doing) < 0)
@@ -54,8 +48,9 @@ static int pico_sdk_open(const struct board_address *address, const struct backe
 	_cleanup_(pico_sdk_closep) struct backend_session *session = calloc(1, sizeof *session);
 	if (!session)
 		return -ENOMEM;
-	session->visit =
-		(struct visit){ .watch = watch, .consequence = consequence, .session = session };
+	session->visit = (struct visit){
+		.watch = watch, .consequence = visit_changes_nothing, .session = session
+	};
 	visit_enter(&session->visit, ret_failure);
 	session->syspath = strdup(address->usb.syspath);
 	if (!session->syspath)

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "backend/visit.h"
 
@@ -40,8 +41,26 @@ int visit_fail_open(struct visit *visit, int error, const char *holders)
 	}
 }
 
-int visit_fail_open_port(struct visit *visit, int error, const char *holders)
+const char *visit_changes_nothing(const struct backend_session *session)
 {
+	(void)session;
+	return "nothing on it was changed";
+}
+
+/* The kernel makes the port a moment after the device, and no event of the device tells of it. */
+static bool has_no_port_yet(const struct board_address *address, int error)
+{
+	const char *syspath = address->usb.syspath;
+	return error == -ENODEV && syspath && access(syspath, F_OK) == 0;
+}
+
+int visit_fail_open_port(
+	struct visit *visit, int error, const struct board_address *address, const char *holders)
+{
+	if (has_no_port_yet(address, error))
+		return visit_fail(visit, -EBUSY, REASON_BOARD_BUSY,
+			"the board's serial port has not come up; unplug the board and plug it in "
+			"again");
 	switch (error) {
 	case -EACCES:
 		return visit_fail(visit, error, REASON_NO_PERMISSION,

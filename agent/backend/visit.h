@@ -34,8 +34,12 @@ int visit_fail(struct visit *visit, int error, enum reason_code code, const char
  * `holders`: who may hold the board, as "picotool, a flash script". */
 int visit_fail_open(struct visit *visit, int error, const char *holders);
 
-/* The same for a serial port. */
-int visit_fail_open_port(struct visit *visit, int error, const char *holders);
+/* The same for a serial port; also for one that is not there yet, though its device is. */
+int visit_fail_open_port(
+	struct visit *visit, int error, const struct board_address *address, const char *holders);
+
+/* The consequence of visits that only look or ask. */
+const char *visit_changes_nothing(const struct backend_session *session);
 
 /* The same for a wire that failed while `doing`: 0 when what to say depends on the backend. A
  * reason that is noted already stays. */
