@@ -10,7 +10,7 @@
 FLOORS       := base model port backend worker daemon client
 MAY_base     := base
 MAY_model    := base model
-MAY_port     := base port
+MAY_port     := base model port
 MAY_backend  := base model port backend
 MAY_worker   := base model port backend worker
 MAY_daemon   := base model daemon
@@ -21,7 +21,7 @@ PROGRAMS                  := plugflashd plugflash-worker plugflash
 FLOORS_plugflashd         := daemon model base
 LIBS_plugflashd           := libudev libsystemd libconfig libcjson libcrypto sqlite3 zlib
 FLOORS_plugflash-worker   := worker backend port model base
-LIBS_plugflash-worker     := libusb-1.0 libsystemd libcjson libcrypto zlib
+LIBS_plugflash-worker     := libusb-1.0 libsocketcan libsystemd libcjson libcrypto zlib
 FLOORS_plugflash          := client model base
 LIBS_plugflash            := libsystemd libcjson libcrypto zlib
 

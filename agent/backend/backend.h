@@ -9,6 +9,7 @@
 
 #include "base/cleanup.h"
 #include "model/board.h"
+#include "model/can.h"
 #include "model/image.h"
 #include "model/job.h"
 #include "model/reason.h"
@@ -18,7 +19,12 @@
 struct board_address {
 	struct usb_address usb; /* syspath NULL: it is no USB device, but */
 	const char *tty; /* this line, "/dev/ttyAMA0", */
-	unsigned baud; /* at this rate */
+	unsigned baud; /* at this rate, */
+	const char *can; /* or on this bus, "can0", or this bus itself */
+	const char *can_uuid; /* of the node there; beside a USB device: of a bridge, which is
+			       * reached through the bus that it makes; NULL: neither */
+	const char (*expected)[CAN_UUID_TEXT]; /* of a bus: nodes that somebody has heard of */
+	size_t expected_count;
 };
 
 /* How the run of the job listens and speaks while a backend works. */

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "base/text.h"
 
 const uint8_t *cursor_take(struct cursor *cursor, size_t length)
 {
@@ -53,6 +54,27 @@ void cursor_string(struct cursor *cursor, char *ret, size_t capacity)
 	}
 	memcpy(ret, bytes, length);
 	ret[length] = '\0';
+}
+
+unsigned cursor_enum(struct cursor *cursor, unsigned end)
+{
+	uint8_t value = cursor_u8(cursor);
+	if (value < end)
+		return value;
+	cursor->failed = true;
+	return 0;
+}
+
+bool cursor_bool(struct cursor *cursor)
+{
+	return cursor_enum(cursor, 2) == 1;
+}
+
+void cursor_plain(struct cursor *cursor, char *ret, size_t capacity)
+{
+	cursor_string(cursor, ret, capacity);
+	if (!text_is_plain(ret))
+		cursor->failed = true;
 }
 
 bool cursor_is_exhausted(const struct cursor *cursor)

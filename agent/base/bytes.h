@@ -34,6 +34,13 @@ uint64_t cursor_u64(struct cursor *cursor);
  * the cursor fails. `ret` is always terminated. */
 void cursor_string(struct cursor *cursor, char *ret, size_t capacity);
 
+/* A value below `end`, of one byte; anything else fails the cursor. */
+unsigned cursor_enum(struct cursor *cursor, unsigned end);
+bool cursor_bool(struct cursor *cursor);
+
+/* cursor_string() of which the text is plain, or the cursor fails. */
+void cursor_plain(struct cursor *cursor, char *ret, size_t capacity);
+
 /* True when everything was read, no more and no less. */
 bool cursor_is_exhausted(const struct cursor *cursor);
 

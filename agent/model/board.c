@@ -16,6 +16,7 @@ static const char *const mode_names[_MODE_MAX] = {
 	[MODE_DFU] = "dfu",
 	[MODE_KLIPPER] = "klipper",
 	[MODE_PICO_SDK] = "pico-sdk",
+	[MODE_CAN] = "can",
 };
 
 static const enum chip chips_of_modes[_MODE_MAX] = {
@@ -55,7 +56,7 @@ const char *mode_name(enum board_mode mode)
 int mode_from_name(const char *name)
 {
 	int mode = text_lookup(mode_names, _MODE_MAX, name);
-	return mode == MODE_NONE ? -EINVAL : mode;
+	return mode == MODE_NONE || mode == MODE_CAN ? -EINVAL : mode;
 }
 
 bool mode_is_application(enum board_mode mode)

@@ -23,11 +23,13 @@ enum board_mode {
 	MODE_KLIPPER, /* no boot loader: Klipper itself, over USB, which can be asked for one */
 	MODE_PICO_SDK, /* neither: a program made with the Pico SDK, which can be asked for BOOTSEL
 			*/
+	MODE_CAN, /* no board at all: a whole bus, that is looked at */
 	_MODE_MAX,
 };
 
 const char *mode_name(enum board_mode mode); /* "rp2040-boot" */
-int mode_from_name(const char *name); /* enum board_mode or -EINVAL; "none" is no name */
+/* enum board_mode or -EINVAL; "none" is no name, and "can" is no board's. */
+int mode_from_name(const char *name);
 
 /* Does a board in this mode run its application, rather than a boot loader? */
 bool mode_is_application(enum board_mode mode);

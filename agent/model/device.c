@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Devices; see device.h. */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/text.h"
@@ -19,28 +20,68 @@ struct device *device_free(struct device *device)
 	return NULL;
 }
 
-struct device *device_new_line(const char *tty, unsigned baud, enum board_mode mode)
+/* A board that is reached by something which is there whether it is or not. */
+static struct device *new_standing(
+	const char *place, const char *port, const char *path, enum board_mode mode)
 {
-	_cleanup_(freep) char *place = text_format("line-%s", tty);
-	_cleanup_(freep) char *node = strdup(tty);
-	if (!place || !node)
-		return NULL;
-	const struct device line = {
-		.place = place,
-		.port = strrchr(node, '/') + 1,
-		.syspath = node,
-		.baud = baud,
+	const struct device standing = {
+		.place = (char *)place,
+		.port = (char *)port,
+		.syspath = (char *)path,
 		.mode = mode,
 		.serial = (char *)"",
 		.manufacturer = (char *)"",
 		.product = (char *)"",
 	};
-	return device_copy(&line);
+	return place ? device_copy(&standing) : NULL;
+}
+
+struct device *device_new_line(const char *tty, unsigned baud, enum board_mode mode)
+{
+	_cleanup_(freep) char *place = text_format("line-%s", tty);
+	struct device *device = new_standing(place, strrchr(tty, '/') + 1, tty, mode);
+	if (device)
+		device->baud = baud;
+	return device;
 }
 
 bool device_is_line(const struct device *device)
 {
 	return device->baud > 0;
+}
+
+struct device *device_new_node(const char *can, const char *uuid, enum board_mode mode)
+{
+	_cleanup_(freep) char *place = text_format("%s-%s", can, uuid);
+	struct device *device = new_standing(place, place, "", mode);
+	if (!device)
+		return NULL;
+	snprintf(device->can, sizeof(device->can), "%s", can);
+	snprintf(device->can_uuid, sizeof(device->can_uuid), "%s", uuid);
+	return device;
+}
+
+bool device_is_node(const struct device *device)
+{
+	return *device->can;
+}
+
+bool device_is_bridge(const struct device *device)
+{
+	return *device->can_uuid && !*device->can;
+}
+
+bool device_is_standing(const struct device *device)
+{
+	return device_is_line(device) || device_is_node(device);
+}
+
+struct device *device_in_mode(const struct device *standing, enum board_mode mode)
+{
+	struct device *device = device_copy(standing);
+	if (device)
+		device->mode = mode;
+	return device;
 }
 
 struct device *device_copy(const struct device *device)
@@ -77,6 +118,8 @@ char *device_describe(const struct device *device)
 	};
 	if (device_is_line(device))
 		return text_format("board on %s", device->syspath);
+	if (device_is_node(device))
+		return text_format("node %s on %s", device->can_uuid, device->can);
 	if (titles[device->mode])
 		return text_format(
 			"%s (%04x:%04x)", titles[device->mode], device->vid, device->pid);

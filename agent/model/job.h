@@ -95,6 +95,7 @@ struct job_plan {
 enum keepsake {
 	KEEP_FIRMWARE, /* what its flash held */
 	KEEP_DICTIONARY, /* Klipper's, as JSON */
+	KEEP_CAN, /* a look at a bus (can.h) */
 	_KEEP_MAX,
 };
 

@@ -20,6 +20,7 @@ static void policy_board_done(struct policy_board *board)
 	free(board->serial);
 	free(board->can_uuid);
 	free(board->tty);
+	free(board->bus);
 	free(board->origin.file);
 }
 
@@ -28,6 +29,12 @@ static void policy_printer_done(struct policy_printer *printer)
 	free(printer->name);
 	free(printer->socket);
 	free(printer->origin.file);
+}
+
+static void policy_bus_done(struct policy_bus *bus)
+{
+	free(bus->interface);
+	free(bus->origin.file);
 }
 
 static void policy_rule_done(struct policy_rule *rule)
@@ -48,6 +55,8 @@ struct policy *policy_free(struct policy *policy)
 		policy_board_done(&policy->boards[i]);
 	for (size_t i = 0; i < policy->printer_count; i++)
 		policy_printer_done(&policy->printers[i]);
+	for (size_t i = 0; i < policy->bus_count; i++)
+		policy_bus_done(&policy->buses[i]);
 	for (size_t i = 0; i < policy->rule_count; i++)
 		policy_rule_done(&policy->rules[i]);
 	for (size_t i = 0; i < policy->directory_count; i++)
@@ -56,6 +65,7 @@ struct policy *policy_free(struct policy *policy)
 	free(policy->directories);
 	free(policy->boards);
 	free(policy->printers);
+	free(policy->buses);
 	free(policy->rules);
 	free(policy);
 	return NULL;
@@ -93,6 +103,18 @@ struct policy_printer *policy_add_printer(struct policy *policy)
 	struct policy_printer *printer = &grown[policy->printer_count++];
 	*printer = (struct policy_printer){ 0 };
 	return printer;
+}
+
+struct policy_bus *policy_add_bus(struct policy *policy)
+{
+	struct policy_bus *grown =
+		reallocarray(policy->buses, policy->bus_count + 1, sizeof(*grown));
+	if (!grown)
+		return NULL;
+	policy->buses = grown;
+	struct policy_bus *bus = &grown[policy->bus_count++];
+	*bus = (struct policy_bus){ 0 };
+	return bus;
 }
 
 int policy_add_directory(struct policy *policy, const char *path)
@@ -190,4 +212,12 @@ const struct policy_printer *policy_printer_of(const struct policy *policy, cons
 bool policy_serial_is_shared(const char *serial)
 {
 	return serial_is_shared(serial);
+}
+
+const struct policy_bus *policy_bus(const struct policy *policy, const char *interface)
+{
+	for (size_t i = 0; i < policy->bus_count; i++)
+		if (text_equal(policy->buses[i].interface, interface))
+			return &policy->buses[i];
+	return NULL;
 }

@@ -12,6 +12,7 @@
 #include "base/cleanup.h"
 #include "base/name_index.h"
 #include "model/board.h"
+#include "model/can.h"
 #include "model/device.h"
 #include "model/terms.h"
 
@@ -27,6 +28,13 @@ struct policy_printer {
 	struct policy_origin origin;
 };
 
+/* A CAN bus, by its interface. */
+struct policy_bus {
+	char *interface; /* "can0" */
+	struct can_setting setting;
+	struct policy_origin origin;
+};
+
 struct policy_board {
 	char *name;
 	char *printer; /* the one that it is a part of, by name; NULL: of none */
@@ -35,6 +43,7 @@ struct policy_board {
 	char *can_uuid; /* NULL: not stated */
 	char *tty; /* the serial line that it is reached by; NULL: it is on USB */
 	unsigned baud; /* of the line */
+	char *bus; /* the interface of the bus that it is on, with its can_uuid; NULL: any */
 	uint64_t flash_size_bytes; /* 0: not stated */
 	bool has_application_start;
 	uint32_t application_start;
@@ -84,6 +93,7 @@ struct policy_rule {
 	bool flash_present; /* also boards that were there before the service */
 	bool force;
 	enum enter enter;
+	bool on_update; /* also when there is a new image, and nobody has plugged anything in */
 	bool leave_on_refusal; /* a board that is not written shall not stay in its boot mode */
 	enum chip stated_chip; /* of the boards that this rule means; CHIP_UNKNOWN: not stated */
 	uint64_t flash_size_bytes; /* of the boards that this rule means; 0: not stated */
@@ -108,6 +118,8 @@ struct policy {
 	size_t board_count;
 	struct policy_printer *printers;
 	size_t printer_count;
+	struct policy_bus *buses;
+	size_t bus_count;
 	struct policy_rule *rules;
 	size_t rule_count;
 	struct policy_limits limits;
@@ -124,6 +136,7 @@ DEFINE_CLEANUP(struct policy *, policy_free)
 struct policy_board *policy_add_board(struct policy *policy);
 struct policy_printer *policy_add_printer(struct policy *policy);
 struct policy_rule *policy_add_rule(struct policy *policy);
+struct policy_bus *policy_add_bus(struct policy *policy);
 
 /* One more directory of firmware, without the slashes at the end of `path`. 0 or -ENOMEM. */
 int policy_add_directory(struct policy *policy, const char *path) _must_check_;
@@ -133,6 +146,9 @@ int policy_add_directory(struct policy *policy, const char *path) _must_check_;
 int policy_index(struct policy *policy) _must_check_;
 
 const struct policy_board *policy_board(const struct policy *policy, const char *name);
+
+/* What is said of the bus with this interface, or NULL. */
+const struct policy_bus *policy_bus(const struct policy *policy, const char *interface);
 
 /* The first printer of this name, or NULL. */
 const struct policy_printer *policy_printer(const struct policy *policy, const char *name);

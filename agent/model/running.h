@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/bytes.h"
 #include "model/transport.h"
 
 #define RUNNING_TEXT 96
@@ -33,3 +34,7 @@ struct running {
  * time at which it was made (klipper, scripts/buildcommands.py). What is unknown is never the same.
  */
 bool running_is_same(const struct running *left, const struct running *right);
+
+/* Its bytes as they cross the wire; garbage, and text that is not plain, fails the cursor. */
+void running_encode(const struct running *running, struct buffer *ret);
+void running_decode(struct cursor *cursor, struct running *ret);

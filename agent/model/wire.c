@@ -8,7 +8,7 @@
 #include "base/text.h"
 #include "model/wire.h"
 
-#define WIRE_VERSION 7
+#define WIRE_VERSION 8
 
 /* ---- encode ------------------------------------------------------------------------------ */
 
@@ -32,6 +32,11 @@ static void put_job(struct buffer *buffer, const struct wire_job *job)
 	buffer_put_string(buffer, job->syspath);
 	buffer_put_string(buffer, job->tty);
 	buffer_put_u32(buffer, job->baud);
+	buffer_put_string(buffer, job->can);
+	buffer_put_string(buffer, job->can_uuid);
+	buffer_put_u8(buffer, (uint8_t)job->expected_count);
+	for (size_t i = 0; i < job->expected_count; i++)
+		buffer_put_string(buffer, job->expected[i]);
 }
 
 static void put_keep(struct buffer *buffer, const struct wire_keep *keep)
@@ -42,22 +47,6 @@ static void put_keep(struct buffer *buffer, const struct wire_keep *keep)
 	buffer_put_u32(buffer, keep->offset);
 	buffer_put_u32(buffer, keep->length);
 	buffer_put(buffer, keep->bytes, keep->length);
-}
-
-static void put_running(struct buffer *buffer, const struct running *running)
-{
-	buffer_put_u8(buffer, running->is_known);
-	buffer_put_string(buffer, running->mcu);
-	buffer_put_string(buffer, running->version);
-	buffer_put_u32(buffer, running->clock_hz);
-	buffer_put_u32(buffer, running->can_bitrate);
-	buffer_put_u32(buffer, running->serial_baud);
-	buffer_put_u8(buffer, (uint8_t)running->transport);
-	buffer_put_string(buffer, running->can_pins);
-	buffer_put_string(buffer, running->usb_pins);
-	buffer_put_string(buffer, running->serial_pins);
-	buffer_put_u8(buffer, running->has_initial_pins);
-	buffer_put_string(buffer, running->initial_pins);
 }
 
 static void put_regions(struct buffer *buffer, const struct board_facts *facts)
@@ -85,7 +74,7 @@ static void put_evidence(struct buffer *buffer, const struct board_facts *facts)
 	buffer_put_u32(buffer, facts->application_start);
 	put_regions(buffer, facts);
 	buffer_put_u8(buffer, (uint8_t)facts->reach);
-	put_running(buffer, &facts->running);
+	running_encode(&facts->running, buffer);
 	buffer_put_u8(buffer, facts->is_read_protected);
 	buffer_put_u8(buffer, (uint8_t)facts->bootsel);
 }
@@ -159,45 +148,50 @@ void wire_encode(const struct wire_message *message, struct buffer *ret)
 
 /* ---- decode ------------------------------------------------------------------------------ */
 
-/* A value below `end`; anything else fails the cursor. */
-static unsigned take_enum(struct cursor *cursor, unsigned end)
-{
-	uint8_t value = cursor_u8(cursor);
-	if (value < end)
-		return value;
-	cursor->failed = true;
-	return 0;
-}
-
-static bool take_bool(struct cursor *cursor)
-{
-	return take_enum(cursor, 2) == 1;
-}
-
 static bool is_path_below(const char *path, const char *root)
 {
 	return text_is_plain(path) && strncmp(path, root, strlen(root)) == 0 && !strstr(path, "..");
 }
 
-/* Either a USB device or a line that stands for itself. */
+/* A USB device, a line that stands for itself, a bus, or a node of one. */
 static bool job_has_one_address(const struct wire_job *job)
 {
+	if (*job->can)
+		return !*job->syspath && !*job->tty && job->baud == 0 &&
+		       can_name_is_valid(job->can) && (job->mode == MODE_CAN) == !*job->can_uuid;
+	if (job->mode == MODE_CAN)
+		return false;
 	if (*job->tty)
-		return !*job->syspath && is_path_below(job->tty, "/dev/") && job->baud > 0;
+		return !*job->syspath && !*job->can_uuid && is_path_below(job->tty, "/dev/") &&
+		       job->baud > 0;
 	return is_path_below(job->syspath, "/sys/") && job->baud == 0;
+}
+
+static bool take_expected(struct cursor *cursor, struct wire_job *job)
+{
+	job->expected_count = cursor_enum(cursor, CAN_NODES_MAX + 1);
+	for (size_t i = 0; i < job->expected_count; i++) {
+		cursor_string(cursor, job->expected[i], sizeof(job->expected[i]));
+		if (!can_uuid_is_valid(job->expected[i]))
+			return false;
+	}
+	return job->expected_count == 0 || job->mode == MODE_CAN;
 }
 
 static bool take_job(struct cursor *cursor, struct wire_job *job)
 {
 	job->id = cursor_u64(cursor);
-	job->mode = take_enum(cursor, _MODE_MAX);
+	job->mode = cursor_enum(cursor, _MODE_MAX);
 	job->bus = cursor_u32(cursor);
 	job->device = cursor_u32(cursor);
 	job->arrival = cursor_u64(cursor);
 	cursor_string(cursor, job->syspath, sizeof(job->syspath));
 	cursor_string(cursor, job->tty, sizeof(job->tty));
 	job->baud = cursor_u32(cursor);
-	return job->mode != MODE_NONE && job_has_one_address(job);
+	cursor_string(cursor, job->can, sizeof(job->can));
+	cursor_string(cursor, job->can_uuid, sizeof(job->can_uuid));
+	return job->mode != MODE_NONE && take_expected(cursor, job) &&
+	       (!*job->can_uuid || can_uuid_is_valid(job->can_uuid)) && job_has_one_address(job);
 }
 
 static bool take_go(struct cursor *cursor, struct wire_go *go)
@@ -205,7 +199,7 @@ static bool take_go(struct cursor *cursor, struct wire_go *go)
 	const uint8_t *digest = cursor_take(cursor, DIGEST_BYTES);
 	if (digest)
 		memcpy(go->digest.bytes, digest, DIGEST_BYTES);
-	go->force = take_bool(cursor);
+	go->force = cursor_bool(cursor);
 	return true;
 }
 
@@ -215,27 +209,10 @@ static bool take_text(struct cursor *cursor, char *ret, size_t capacity)
 	return text_is_plain(ret);
 }
 
-static bool take_running(struct cursor *cursor, struct running *running)
-{
-	running->is_known = take_bool(cursor);
-	bool is_plain = take_text(cursor, running->mcu, RUNNING_TEXT);
-	is_plain &= take_text(cursor, running->version, RUNNING_TEXT);
-	running->clock_hz = cursor_u32(cursor);
-	running->can_bitrate = cursor_u32(cursor);
-	running->serial_baud = cursor_u32(cursor);
-	running->transport = take_enum(cursor, _TRANSPORT_MAX);
-	is_plain &= take_text(cursor, running->can_pins, RUNNING_TEXT);
-	is_plain &= take_text(cursor, running->usb_pins, RUNNING_TEXT);
-	is_plain &= take_text(cursor, running->serial_pins, RUNNING_TEXT);
-	running->has_initial_pins = take_bool(cursor);
-	is_plain &= take_text(cursor, running->initial_pins, RUNNING_TEXT);
-	return is_plain;
-}
-
 /* Ascending, apart from each other, none empty. */
 static bool take_regions(struct cursor *cursor, struct board_facts *facts)
 {
-	facts->writable_count = take_enum(cursor, BOARD_REGIONS + 1);
+	facts->writable_count = cursor_enum(cursor, BOARD_REGIONS + 1);
 	uint32_t behind = 0;
 	for (size_t i = 0; i < facts->writable_count; i++) {
 		struct chip_range *region = &facts->writable[i];
@@ -250,31 +227,30 @@ static bool take_regions(struct cursor *cursor, struct board_facts *facts)
 
 static bool take_evidence(struct cursor *cursor, struct board_facts *facts)
 {
-	facts->chip = take_enum(cursor, _CHIP_MAX);
+	facts->chip = cursor_enum(cursor, _CHIP_MAX);
 	facts->possible_chips = cursor_u64(cursor);
 	facts->rom_revision = cursor_u32(cursor);
 	facts->flash_size_bytes = cursor_u64(cursor);
-	facts->content = take_enum(cursor, _CONTENT_MAX);
+	facts->content = cursor_enum(cursor, _CONTENT_MAX);
 	cursor_string(cursor, facts->unique_id, sizeof(facts->unique_id));
-	facts->is_partitioned = take_bool(cursor);
-	facts->refusals = (uint8_t)take_enum(cursor, _REFUSES_ALL + 1);
-	facts->bootloader = take_enum(cursor, _BOOTLOADER_MAX);
+	facts->is_partitioned = cursor_bool(cursor);
+	facts->refusals = (uint8_t)cursor_enum(cursor, _REFUSES_ALL + 1);
+	facts->bootloader = cursor_enum(cursor, _BOOTLOADER_MAX);
 	facts->bootloader_end = cursor_u32(cursor);
-	facts->has_application_start = take_bool(cursor);
+	facts->has_application_start = cursor_bool(cursor);
 	facts->application_start = cursor_u32(cursor);
 	if (!take_regions(cursor, facts))
 		return false;
-	facts->reach = take_enum(cursor, _TRANSPORT_MAX);
-	if (!take_running(cursor, &facts->running))
-		return false;
-	facts->is_read_protected = take_bool(cursor);
-	facts->bootsel = take_enum(cursor, _BOOTSEL_MAX);
+	facts->reach = cursor_enum(cursor, _TRANSPORT_MAX);
+	running_decode(cursor, &facts->running);
+	facts->is_read_protected = cursor_bool(cursor);
+	facts->bootsel = cursor_enum(cursor, _BOOTSEL_MAX);
 	return board_id_is_valid(facts->unique_id) && facts->possible_chips >> _CHIP_MAX == 0;
 }
 
 static bool take_keep(struct cursor *cursor, struct wire_keep *keep)
 {
-	keep->kind = take_enum(cursor, _KEEP_MAX);
+	keep->kind = cursor_enum(cursor, _KEEP_MAX);
 	keep->address = cursor_u32(cursor);
 	keep->total_bytes = cursor_u32(cursor);
 	keep->offset = cursor_u32(cursor);
@@ -304,7 +280,7 @@ static bool take_plan(struct cursor *cursor, struct job_plan *plan)
 
 static bool take_progress(struct cursor *cursor, struct wire_progress *progress)
 {
-	progress->phase = take_enum(cursor, _PHASE_MAX);
+	progress->phase = cursor_enum(cursor, _PHASE_MAX);
 	progress->done_bytes = cursor_u64(cursor);
 	progress->total_bytes = cursor_u64(cursor);
 	return progress->done_bytes <= progress->total_bytes;
@@ -344,10 +320,10 @@ static bool outcome_is_consistent(const struct wire_outcome *outcome)
 
 static bool take_outcome(struct cursor *cursor, struct wire_outcome *outcome)
 {
-	outcome->outcome = take_enum(cursor, _OUTCOME_MAX);
-	outcome->reason = take_enum(cursor, _REASON_MAX);
-	outcome->verification = take_enum(cursor, _VERIFY_MAX);
-	outcome->restarted = take_bool(cursor);
+	outcome->outcome = cursor_enum(cursor, _OUTCOME_MAX);
+	outcome->reason = cursor_enum(cursor, _REASON_MAX);
+	outcome->verification = cursor_enum(cursor, _VERIFY_MAX);
+	outcome->restarted = cursor_bool(cursor);
 	outcome->tally.units_total = cursor_u32(cursor);
 	outcome->tally.units_identical = cursor_u32(cursor);
 	outcome->tally.units_erased = cursor_u32(cursor);
@@ -366,7 +342,7 @@ static bool take_message(struct cursor *cursor, struct wire_message *message)
 	case WIRE_GO:
 		return take_go(cursor, &message->go);
 	case WIRE_STOP:
-		message->stop.leave = take_bool(cursor);
+		message->stop.leave = cursor_bool(cursor);
 		return true;
 	case WIRE_ENTER:
 		return true;
@@ -389,7 +365,7 @@ int wire_decode(const void *data, size_t length, struct wire_message *ret)
 	struct cursor cursor = cursor_over(data, length);
 	if (cursor_u8(&cursor) != WIRE_VERSION)
 		return -EBADMSG;
-	struct wire_message message = { .type = take_enum(&cursor, WIRE_OUTCOME + 1) };
+	struct wire_message message = { .type = cursor_enum(&cursor, WIRE_OUTCOME + 1) };
 	if (!take_message(&cursor, &message) || !cursor_is_exhausted(&cursor))
 		return -EBADMSG;
 	*ret = message;

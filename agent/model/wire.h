@@ -15,6 +15,7 @@
 #include "base/bytes.h"
 #include "base/digest.h"
 #include "model/board.h"
+#include "model/can.h"
 #include "model/job.h"
 #include "model/reason.h"
 
@@ -46,6 +47,12 @@ struct wire_job {
 	char syspath[WIRE_SYSPATH_MAX]; /* "": a line that stands for itself, */
 	char tty[WIRE_TTY_MAX]; /* "/dev/ttyAMA0", */
 	uint32_t baud; /* and its rate */
+	char can[CAN_NAME_TEXT]; /* "": neither a bus (mode MODE_CAN), nor a node of one, */
+	char can_uuid[CAN_UUID_TEXT]; /* which is this; beside a syspath: of a bridge, which is
+				       * reached through the bus that it makes */
+	/* Of a bus: nodes that somebody has heard of. */
+	char expected[CAN_NODES_MAX][CAN_UUID_TEXT];
+	size_t expected_count;
 };
 
 struct wire_go {

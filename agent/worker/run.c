@@ -390,8 +390,12 @@ static bool serve(struct run *run, const struct wire_job *job, struct wire_outco
 			.bus = job->bus,
 			.device = job->device,
 			.arrival = job->arrival },
-		.tty = job->tty,
+		.tty = *job->tty ? job->tty : NULL,
 		.baud = job->baud,
+		.can = *job->can ? job->can : NULL,
+		.can_uuid = *job->can_uuid ? job->can_uuid : NULL,
+		.expected = job->expected,
+		.expected_count = job->expected_count,
 	};
 	struct backend_watch watch = {
 		.on_progress = on_progress,
