@@ -40,7 +40,7 @@ class Crowd(Story):
         for port, end in zip(ports, ends):
             self.assertEqual(end[names.FIELD_OUTCOME], "flashed", end["MESSAGE"])
             self.assert_holds_the_image(port)
-            self.bench.unplug(port)
+        self.bench.unplug_for_all_to_see(*ports)
         return max(map(moment, ends)) - max(map(moment, seen))
 
     def test_fourteen_boards_take_little_longer_than_one(self):
