@@ -3,7 +3,7 @@
 # What `make check`, `make check-all`, `make demo` and `make fuzz` are made of. Every layer prints
 # TAP; tests/run adds it up and ends with "N passed, N failed".
 
-TEST_LIBS    := cmocka libudev libusb-1.0 libsystemd libconfig libcjson libcrypto sqlite3 zlib
+TEST_LIBS    := cmocka libudev libusb-1.0 libsocketcan libsystemd libconfig libcjson libcrypto sqlite3 zlib
 # The emulated boards run foreign code (tests/emu/rp2040_exec.c). No program of the product does.
 EMU_LIBS     := unicorn
 TEST_CFLAGS   = $(ALL_CFLAGS) -Itests

@@ -27,7 +27,7 @@ static struct backend_session *give_back(struct backend_session *session)
 {
 	if (!session)
 		return NULL;
-	serial_close(session->wire.serial);
+	serial_close(session->serial);
 	free(session->bytes);
 	free(session);
 	return NULL;
@@ -81,7 +81,7 @@ static int connect(struct backend_session *session)
 static int recognise(struct backend_session *session)
 {
 	enum uart_speaker speaker;
-	int r = uart_recognise(session->wire.serial, &speaker);
+	int r = uart_recognise(session->wire.stream, &speaker);
 	if (r < 0 || speaker == UART_KATAPULT)
 		return r;
 	if (speaker == UART_KLIPPER)
@@ -111,9 +111,10 @@ static int open_katapult(const struct board_address *address, const struct backe
 		.usb_arrival = address->usb.arrival,
 		.node = address->tty,
 	};
-	int r = serial_open(&tty, is_usb ? USB_BAUD : address->baud, &session->wire.serial);
+	int r = serial_open(&tty, is_usb ? USB_BAUD : address->baud, &session->serial);
 	if (r < 0)
 		return fail_open(session, r, address);
+	session->wire.stream = serial_stream(session->serial);
 	if (!is_usb)
 		r = recognise(session);
 	if (r == 0)
@@ -230,7 +231,7 @@ static int katapult_restart(struct backend_session *session, struct backend_fail
 	/* A UART stays where it is: there the answer is all that can be known. */
 	bool is_usb = session->reach == TRANSPORT_USB;
 	if (is_usb && (r == 0 || r == -ESTALE))
-		r = serial_pause(session->wire.serial, LEAVES_MSEC);
+		r = stream_pause(session->wire.stream, LEAVES_MSEC);
 	session->is_restarted = r == (is_usb ? -ENODEV : 0);
 	if (session->is_restarted)
 		return 0;

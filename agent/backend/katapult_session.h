@@ -10,9 +10,11 @@
 #include "backend/katapult_family.h"
 #include "backend/katapult_wire.h"
 #include "backend/visit.h"
+#include "port/serial.h"
 
 struct backend_session {
 	struct visit visit;
+	struct serial *serial;
 	struct katapult_wire wire;
 	enum transport reach;
 	struct katapult_device device;

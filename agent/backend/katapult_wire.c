@@ -26,7 +26,7 @@ static int say(struct katapult_wire *wire, uint8_t code, const void *payload, si
 {
 	uint8_t frame[KATAPULT_FRAME_MAX];
 	size_t bytes = katapult_frame(code, payload, length, frame);
-	return serial_write(wire->serial, frame, bytes, WRITE_MSEC);
+	return stream_write(wire->stream, frame, bytes, WRITE_MSEC);
 }
 
 /* Neighbouring blocks that are being read. */
@@ -62,7 +62,7 @@ static int ask_ahead(struct katapult_reading *reading)
 	}
 	if (length == 0)
 		return 0;
-	return serial_write(reading->wire->serial, frames, length, WRITE_MSEC);
+	return stream_write(reading->wire->stream, frames, length, WRITE_MSEC);
 }
 
 /* The next frame, whatever it is, but not after the deadline: bytes may come without end and be
@@ -74,10 +74,10 @@ static int hear(struct katapult_wire *wire, struct katapult_answer *ret, int64_t
 		if (wire->reading)
 			TRY(ask_ahead(wire->reading));
 		uint8_t *space = katapult_receiver_space(&wire->receiver, &capacity);
-		int64_t left_msec = deadline_msec - serial_now_msec(wire->serial);
+		int64_t left_msec = deadline_msec - stream_now_msec(wire->stream);
 		if (left_msec <= 0)
 			return -ETIMEDOUT;
-		int r = serial_read(wire->serial, space, capacity, (unsigned)left_msec);
+		int r = stream_read(wire->stream, space, capacity, (unsigned)left_msec);
 		if (r < 0)
 			return r;
 		katapult_receiver_came(&wire->receiver, (size_t)r);
@@ -109,7 +109,7 @@ static bool is_to_be_dropped(struct katapult_wire *wire, const struct katapult_a
 static int hear_answer(struct katapult_wire *wire, uint8_t code, const uint32_t *address,
 	struct katapult_answer *ret, unsigned limit_msec)
 {
-	int64_t deadline_msec = serial_now_msec(wire->serial) + limit_msec;
+	int64_t deadline_msec = stream_now_msec(wire->stream) + limit_msec;
 	do
 		TRY(hear(wire, ret, deadline_msec));
 	while (is_to_be_dropped(wire, ret) || !is_answer_to(ret, code, address));
@@ -131,7 +131,7 @@ static int hear_answer(struct katapult_wire *wire, uint8_t code, const uint32_t 
 static int become_quiet(struct katapult_wire *wire)
 {
 	wire->receiver.length = 0;
-	return serial_discard_input(wire->serial);
+	return stream_discard_input(wire->stream);
 }
 
 /* Can it help to say it again? */
@@ -145,7 +145,7 @@ static int command(struct katapult_wire *wire, uint8_t code, const void *payload
 	struct katapult_answer *ret, unsigned limit_msec, unsigned sayings)
 {
 	uint32_t address = payload ? read_u32(payload) : 0;
-	int64_t patient_until_msec = serial_now_msec(wire->serial) + PATIENCE_MSEC;
+	int64_t patient_until_msec = stream_now_msec(wire->stream) + PATIENCE_MSEC;
 	int r = 0;
 	for (unsigned said = 0, busy = 0; said < sayings;) {
 		if (said > 0) {
@@ -155,9 +155,9 @@ static int command(struct katapult_wire *wire, uint8_t code, const void *payload
 		r = say(wire, code, payload, length);
 		if (r == 0)
 			r = hear_answer(wire, code, payload ? &address : NULL, ret, limit_msec);
-		bool is_patient = serial_now_msec(wire->serial) < patient_until_msec;
+		bool is_patient = stream_now_msec(wire->stream) < patient_until_msec;
 		if (r == -EAGAIN && busy++ < BUSY_MOST && is_patient) {
-			TRY(serial_pause(wire->serial, BUSY_MSEC));
+			TRY(stream_pause(wire->stream, BUSY_MSEC));
 			continue;
 		}
 		if (!is_worth_repeating(r))
@@ -239,7 +239,7 @@ static int settle(struct katapult_wire *wire)
 {
 	wire->resends++;
 	/* Answers that are still under way come in the meantime and are thrown away. */
-	TRY(serial_pause(wire->serial, BUSY_MSEC));
+	TRY(stream_pause(wire->stream, BUSY_MSEC));
 	return become_quiet(wire);
 }
 

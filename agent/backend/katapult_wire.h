@@ -6,7 +6,7 @@
  * whole, a command that was not answered is said once more and no oftener, and a device that still
  * says nothing needs a reset.
  *
- * Every function that can fail returns a negative errno of port/serial.h, or
+ * Every function that can fail returns a negative errno of its stream, or
  *   -EREMOTEIO  the device refuses the command
  *   -ESTALE     it does not answer any more: it needs a reset
  *   -EPROTO     it answers what it never should
@@ -15,7 +15,7 @@
 #include <stdint.h>
 
 #include "backend/katapult_frame.h"
-#include "port/serial.h"
+#include "port/stream.h"
 
 #define KATAPULT_BLOCK_MAX 512u
 #define KATAPULT_TEXT      64u
@@ -30,7 +30,7 @@ struct katapult_device {
 };
 
 struct katapult_wire {
-	struct serial *serial;
+	struct stream *stream;
 	struct katapult_receiver receiver;
 	bool resends_blocks; /* false: a block that was taken twice is one too many (LPC176x) */
 	uint32_t answer_room; /* what it can hold back of its answers: more than fits is lost */

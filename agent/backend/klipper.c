@@ -8,6 +8,7 @@
 #include "backend/uart_recognise.h"
 #include "backend/touch.h"
 #include "backend/visit.h"
+#include "port/serial.h"
 
 #define USB_BAUD  115200 /* means nothing there */
 #define CALL_MSEC 500 /* it resets at once */
@@ -15,6 +16,7 @@
 
 struct backend_session {
 	struct visit visit;
+	struct serial *serial;
 	struct klipper_wire wire;
 	bool is_line; /* not a port of the board's own */
 };
@@ -63,7 +65,7 @@ static struct backend_session *klipper_close(struct backend_session *session)
 {
 	if (!session)
 		return NULL;
-	serial_close(session->wire.serial);
+	serial_close(session->serial);
 	free(session);
 	return NULL;
 }
@@ -85,7 +87,7 @@ static int recognise(struct backend_session *session, const struct board_address
 	enum uart_speaker speaker;
 	if (!session->is_line || strncmp(address->tty, "/dev/pts/", 9) == 0)
 		return 0;
-	int r = uart_recognise(session->wire.serial, &speaker);
+	int r = uart_recognise(session->wire.stream, &speaker);
 	if (r < 0 || speaker == UART_KLIPPER)
 		return r;
 	return fail_recognised(session, speaker);
@@ -109,10 +111,11 @@ static int open_klipper(const struct board_address *address, const struct backen
 		.node = address->tty,
 	};
 	session->is_line = !address->usb.syspath;
-	int r = serial_open(
-		&tty, session->is_line ? address->baud : USB_BAUD, &session->wire.serial);
-	if (r == 0)
+	int r = serial_open(&tty, session->is_line ? address->baud : USB_BAUD, &session->serial);
+	if (r == 0) {
+		session->wire.stream = serial_stream(session->serial);
 		r = recognise(session, address);
+	}
 	if (r < 0)
 		return fail_open(session, r, address);
 	*ret = TAKE_PTR(session);
@@ -156,7 +159,7 @@ static int klipper_probe(struct backend_session *session, struct board_facts *re
 
 static int enter_by_touch(struct backend_session *session)
 {
-	int r = touch(session->wire.serial, USB_BAUD);
+	int r = touch(session->serial, USB_BAUD);
 	if (r == 0)
 		return 0;
 	return visit_fail(&session->visit, r < 0 ? r : -EIO, REASON_BOARD_SILENT,
@@ -173,10 +176,10 @@ static int enter_by_words(struct backend_session *session)
 	static const char words[] = "\x7e\x20\x1c\x20"
 				    "Request Serial Bootloader!!"
 				    "\x20\x7e";
-	struct serial *serial = session->wire.serial;
-	int r = serial_write(serial, words, sizeof(words) - 1, CALL_MSEC);
+	struct stream *stream = session->wire.stream;
+	int r = stream_write(stream, words, sizeof(words) - 1, CALL_MSEC);
 	if (r == 0)
-		r = serial_pause(serial, CALL_MSEC);
+		r = stream_pause(stream, CALL_MSEC);
 	return r < 0 ? fail_wire(session, r, "asking it for its boot loader") : 0;
 }
 

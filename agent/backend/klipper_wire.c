@@ -68,21 +68,21 @@ static int say(struct klipper_wire *wire, const struct question *question, bool 
 	size_t length =
 		klipper_block(wire->sequence, question->content, question->length, bytes + before);
 	wire->requests++;
-	return serial_write(wire->serial, bytes, before + length, WRITE_MSEC);
+	return stream_write(wire->stream, bytes, before + length, WRITE_MSEC);
 }
 
 /* The next block, whatever it is. -ETIMEDOUT: none until then. */
 static int hear(struct klipper_wire *wire, int64_t deadline_msec, struct klipper_block *ret)
 {
 	for (;;) {
-		int64_t left = deadline_msec - serial_now_msec(wire->serial);
+		int64_t left = deadline_msec - stream_now_msec(wire->stream);
 		if (left < 0)
 			return -ETIMEDOUT;
 		if (klipper_receiver_take(&wire->receiver, ret))
 			return 0;
 		size_t capacity;
 		uint8_t *space = klipper_receiver_space(&wire->receiver, &capacity);
-		int r = serial_read(wire->serial, space, capacity, (unsigned)left);
+		int r = stream_read(wire->stream, space, capacity, (unsigned)left);
 		if (r < 0)
 			return r;
 		klipper_receiver_came(&wire->receiver, (size_t)r);
@@ -93,7 +93,7 @@ static int hear(struct klipper_wire *wire, int64_t deadline_msec, struct klipper
 static int hear_end(struct klipper_wire *wire)
 {
 	struct klipper_block block;
-	int64_t deadline_msec = serial_now_msec(wire->serial) + LEAST_MSEC;
+	int64_t deadline_msec = stream_now_msec(wire->stream) + LEAST_MSEC;
 	int r;
 	do
 		r = hear(wire, deadline_msec, &block);
@@ -107,7 +107,7 @@ static int hear_end(struct klipper_wire *wire)
 static int listen(struct klipper_wire *wire, struct question *question, int limit_msec)
 {
 	struct klipper_block block;
-	int64_t deadline_msec = serial_now_msec(wire->serial) + limit_msec;
+	int64_t deadline_msec = stream_now_msec(wire->stream) + limit_msec;
 	uint8_t next = klipper_next(wire->sequence);
 	for (;;) {
 		int r = hear(wire, deadline_msec, &block);
@@ -121,7 +121,7 @@ static int listen(struct klipper_wire *wire, struct question *question, int limi
 		if (block.length > 0)
 			continue;
 		/* It may be about something earlier: the answer would still come now. */
-		int64_t soon_msec = serial_now_msec(wire->serial) + LEAST_MSEC;
+		int64_t soon_msec = stream_now_msec(wire->stream) + LEAST_MSEC;
 		if (block.sequence == wire->sequence && soon_msec < deadline_msec)
 			deadline_msec = soon_msec;
 		if (block.sequence == wire->sequence)
@@ -215,7 +215,7 @@ static int fetch_piece(struct fetching *fetching)
 	struct question piece;
 	uint32_t offset = (uint32_t)fetching->packed.length;
 	uint32_t count = fetching->is_by_small ? PIECE_BYTES : count_at(offset);
-	if (serial_now_msec(fetching->wire->serial) > fetching->deadline_msec)
+	if (stream_now_msec(fetching->wire->stream) > fetching->deadline_msec)
 		return -ESTALE;
 	int r = ask_piece(fetching->wire, &piece, offset, count);
 	if (r == -ENODATA && !fetching->is_by_small) {
@@ -259,10 +259,10 @@ int klipper_identify(struct klipper_wire *wire, int (*on_bytes)(void *context, u
 	static const uint8_t sync[] = { KLIPPER_SYNC };
 	_cleanup_(fetching_done) struct fetching fetching = {
 		.wire = wire,
-		.deadline_msec = serial_now_msec(wire->serial) + IDENTIFY_MSEC,
+		.deadline_msec = stream_now_msec(wire->stream) + IDENTIFY_MSEC,
 	};
 	/* What went over the line before it was ours ends here. */
-	TRY(serial_write(wire->serial, sync, sizeof(sync), WRITE_MSEC));
+	TRY(stream_write(wire->stream, sync, sizeof(sync), WRITE_MSEC));
 	int bytes;
 	while ((bytes = fetch_piece(&fetching)) > 0) {
 		if (fetching.packed.length > KLIPPER_PACKED_MAX)

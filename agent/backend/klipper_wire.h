@@ -6,7 +6,7 @@
  * Klipper's shutdown, too (klipper, docs/Protocol.md, src/basecmd.c, src/debugcmds.c). One command
  * is under way at a time, which is right for every wire. The board may talk in between.
  *
- * Every function that can fail returns a negative errno of port/serial.h, or
+ * Every function that can fail returns a negative errno of its stream, or
  *   -ESTALE   it does not answer, however often it is asked
  *   -EPROTO   it answers what it never should
  *   -EBADMSG  what it handed out is no dictionary
@@ -17,10 +17,10 @@
 
 #include "backend/klipper_block.h"
 #include "model/running.h"
-#include "port/serial.h"
+#include "port/stream.h"
 
 struct klipper_wire {
-	struct serial *serial;
+	struct stream *stream;
 	struct klipper_receiver receiver;
 	uint8_t sequence; /* what the device expects next, as far as is known */
 	uint32_t requests, resends;

@@ -19,7 +19,7 @@
 #define ANSWER_MSEC 250
 
 struct asking {
-	struct serial *serial;
+	struct stream *stream;
 	struct katapult_receiver katapult;
 	struct klipper_receiver klipper;
 	bool has_heard;
@@ -69,14 +69,14 @@ static enum uart_speaker take_bytes(struct asking *asking, const uint8_t *bytes,
 /* UART_SILENT: nothing that could be understood. */
 static int listen(struct asking *asking, enum uart_speaker *ret)
 {
-	int64_t deadline_msec = serial_now_msec(asking->serial) + ANSWER_MSEC;
+	int64_t deadline_msec = stream_now_msec(asking->stream) + ANSWER_MSEC;
 	enum uart_speaker speaker = UART_SILENT;
 	while (speaker == UART_SILENT) {
 		uint8_t bytes[64];
-		int64_t left = deadline_msec - serial_now_msec(asking->serial);
+		int64_t left = deadline_msec - stream_now_msec(asking->stream);
 		int r = left < 0
 				? -ETIMEDOUT
-				: serial_read(asking->serial, bytes, sizeof(bytes), (unsigned)left);
+				: stream_read(asking->stream, bytes, sizeof(bytes), (unsigned)left);
 		if (r == -ETIMEDOUT)
 			break;
 		if (r < 0)
@@ -92,7 +92,7 @@ static int say_connect(struct asking *asking)
 {
 	uint8_t frame[KATAPULT_FRAME_MAX];
 	size_t length = katapult_frame(KATAPULT_CONNECT, NULL, 0, frame);
-	return serial_write(asking->serial, frame, length, WRITE_MSEC);
+	return stream_write(asking->stream, frame, length, WRITE_MSEC);
 }
 
 /* The 7e ends what Klipper still takes for damage. */
@@ -100,24 +100,24 @@ static int say_nothing(struct asking *asking)
 {
 	uint8_t bytes[1 + KLIPPER_BLOCK_MAX] = { KLIPPER_SYNC };
 	size_t length = klipper_block(0, NULL, 0, bytes + 1);
-	return serial_write(asking->serial, bytes, 1 + length, WRITE_MSEC);
+	return stream_write(asking->stream, bytes, 1 + length, WRITE_MSEC);
 }
 
 static int settle_klipper(struct asking *asking)
 {
 	static const uint8_t sync[] = { KLIPPER_SYNC };
-	return serial_write(asking->serial, sync, sizeof(sync), WRITE_MSEC);
+	return stream_write(asking->stream, sync, sizeof(sync), WRITE_MSEC);
 }
 
-int uart_recognise(struct serial *serial, enum uart_speaker *ret)
+int uart_recognise(struct stream *stream, enum uart_speaker *ret)
 {
 	static int (*const sayings[])(struct asking *) = { say_connect, say_nothing, say_connect };
 	_cleanup_(freep) struct asking *asking = calloc(1, sizeof *asking);
 	if (!asking)
 		return -ENOMEM;
-	asking->serial = serial;
+	asking->stream = stream;
 	enum uart_speaker speaker = UART_SILENT;
-	TRY(serial_discard_input(serial));
+	TRY(stream_discard_input(stream));
 	for (size_t i = 0; i < ELEMENTSOF(sayings) && speaker == UART_SILENT; i++) {
 		TRY(sayings[i](asking));
 		TRY(listen(asking, &speaker));

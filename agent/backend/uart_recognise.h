@@ -5,7 +5,7 @@
  * matters: most questions of others make a Katapult deaf until it is reset (katapult,
  * src/command.c).
  */
-#include "port/serial.h"
+#include "port/stream.h"
 
 enum uart_speaker {
 	UART_SILENT, /* not a byte came: nobody, a chip that is off, a Katapult that is deaf */
@@ -19,5 +19,5 @@ enum uart_speaker {
 const char *uart_speaker_name(enum uart_speaker speaker); /* "katapult" */
 
 /* Asks, within a second, and leaves whoever it is ready for the next question. The line must be
- * open at their rate. 0, or an error of port/serial.h. */
-int uart_recognise(struct serial *serial, enum uart_speaker *ret) _must_check_;
+ * open at their rate. 0, or an error of the stream. */
+int uart_recognise(struct stream *stream, enum uart_speaker *ret) _must_check_;

@@ -21,6 +21,7 @@
 #include "port/serial.h"
 
 struct serial {
+	struct stream stream; /* first */
 	int fd;
 };
 

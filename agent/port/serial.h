@@ -12,8 +12,9 @@
 #include <stdint.h>
 
 #include "base/cleanup.h"
+#include "port/stream.h"
 
-struct serial;
+struct serial; /* begins with a struct stream */
 
 /*
  * Which tty is meant. With `usb_syspath` it is the one that this USB device has (of its first
@@ -31,6 +32,9 @@ int serial_open(const struct serial_address *address, unsigned baud, struct seri
 	_must_check_;
 struct serial *serial_close(struct serial *serial);
 DEFINE_CLEANUP(struct serial *, serial_close)
+
+/* Itself, for whoever does not care by which wire the bytes go. */
+struct stream *serial_stream(struct serial *serial);
 
 /* Waits for at least one byte, no longer than `timeout_msec`. Returns how many came, at most
  * `capacity`. */

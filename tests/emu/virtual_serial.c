@@ -14,6 +14,7 @@
 #define REQUEST_MSEC 5000
 
 struct serial {
+	struct stream stream; /* first */
 	struct bench *bench;
 	struct bench_board *board;
 	uint64_t arrival;

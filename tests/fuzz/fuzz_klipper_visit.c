@@ -88,6 +88,7 @@ enum mischief {
 };
 
 struct serial {
+	struct stream stream; /* first */
 	const uint8_t *data; /* mischief */
 	size_t length;
 	uint8_t packed[PACKED_MAX];

@@ -12,6 +12,7 @@
 
 #include "backend/katapult_frame.h"
 #include "model/chip.h"
+#include "port/stream.h"
 
 #define FAULTS_MAX   7u
 #define WINDOW_BYTES (40u << 10) /* from the application's start on; nothing is written behind */
@@ -93,6 +94,7 @@ struct chunk {
 };
 
 struct serial {
+	struct stream stream; /* first */
 	const uint8_t *data; /* noise */
 	size_t length;
 	struct fault faults[FAULTS_MAX];

@@ -63,14 +63,15 @@ static struct turns turns_of(const struct story_board *options)
 		.node = address.tty };
 	struct katapult_wire wire = { 0 }; /* no room: one by one */
 	struct katapult_device device;
-	assert_int_equal(
-		serial_open(&tty, options->baud ? options->baud : 115200, &wire.serial), 0);
+	struct serial *serial = NULL;
+	assert_int_equal(serial_open(&tty, options->baud ? options->baud : 115200, &serial), 0);
+	wire.stream = serial_stream(serial);
 	assert_int_equal(katapult_connect(&wire, &device), 0);
 	const struct turns turns = {
 		.send_nsec = sending_nsec(story, &wire, device.application_start) / TRIAL_BLOCKS,
 		.read_nsec = reading_nsec(story, &wire, device.application_start) / TRIAL_BLOCKS,
 	};
-	serial_close(wire.serial);
+	serial_close(serial);
 	return turns;
 }
 

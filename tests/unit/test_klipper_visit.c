@@ -60,10 +60,13 @@ static int identify(
 	struct klipper_board *board, struct klipper_wire *wire, struct klipper_dictionary *ret)
 {
 	struct serial_address address = bench_tty(board->board);
-	int r = serial_open(&address, UART_BAUD, &wire->serial);
-	if (r == 0)
-		r = klipper_identify(wire, NULL, NULL, ret);
-	wire->serial = serial_close(wire->serial);
+	struct serial *serial = NULL;
+	int r = serial_open(&address, UART_BAUD, &serial);
+	if (r < 0)
+		return r;
+	wire->stream = serial_stream(serial);
+	r = klipper_identify(wire, NULL, NULL, ret);
+	serial_close(serial);
 	return r;
 }
 

@@ -62,14 +62,14 @@ static void expect(struct line_end *end, enum uart_speaker wanted)
 {
 	enum uart_speaker speaker = _UART_SPEAKER_MAX;
 	uint64_t start = bench_now_nsec(end->board.bench);
-	assert_int_equal(uart_recognise(end->serial, &speaker), 0);
+	assert_int_equal(uart_recognise(serial_stream(end->serial), &speaker), 0);
 	assert_string_equal(uart_speaker_name(speaker), uart_speaker_name(wanted));
 	assert_true(bench_now_nsec(end->board.bench) - start <= MOST_MSEC * NSEC_PER_MSEC);
 }
 
 static void expect_katapult_answers(struct line_end *end)
 {
-	struct katapult_wire wire = { .serial = end->serial };
+	struct katapult_wire wire = { .stream = serial_stream(end->serial) };
 	struct katapult_device device;
 	assert_int_equal(katapult_connect(&wire, &device), 0);
 	assert_string_equal(device.mcu, "stm32g0b1xx");
@@ -79,7 +79,7 @@ static void expect_katapult_answers(struct line_end *end)
 static void expect_klipper_answers(struct line_end *end)
 {
 	_cleanup_(klipper_dictionary_done) struct klipper_dictionary dictionary = { 0 };
-	struct klipper_wire wire = { .serial = end->serial };
+	struct klipper_wire wire = { .stream = serial_stream(end->serial) };
 	assert_int_equal(klipper_identify(&wire, NULL, NULL, &dictionary), 0);
 	assert_string_equal(dictionary.running.mcu, "stm32g0b1xx");
 }
@@ -183,7 +183,7 @@ static void at_another_rate_nobody_is_understood(void **state)
 	plug_klipper(&end, (struct klipper_twist){ 0 });
 	enum uart_speaker speaker;
 	assert_int_equal(serial_set_line(end.serial, 115200, true), 0);
-	assert_int_equal(uart_recognise(end.serial, &speaker), 0);
+	assert_int_equal(uart_recognise(serial_stream(end.serial), &speaker), 0);
 	assert_true(speaker == UART_DEAD || speaker == UART_SILENT);
 	assert_int_equal(serial_set_line(end.serial, UART_BAUD, true), 0);
 	expect(&end, UART_KLIPPER);
