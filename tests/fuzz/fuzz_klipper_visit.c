@@ -15,6 +15,7 @@
 #include "backend/uart_recognise.h"
 #include "base/bytes.h"
 #include "base/text.h"
+#include "port/serial.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t length);
 
@@ -373,7 +374,7 @@ static void recognise(void)
 {
 	enum uart_speaker speaker;
 	int64_t start_msec = the_board.now_msec;
-	int r = uart_recognise(&the_board, &speaker);
+	int r = uart_recognise(serial_stream(&the_board), &speaker);
 	must(r == 0 || (r == -ENODEV && the_board.has_left));
 	must(the_board.now_msec - start_msec < 1000);
 }
