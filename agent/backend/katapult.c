@@ -10,16 +10,22 @@
 #include "backend/flash_plan.h"
 #include "backend/uart_recognise.h"
 #include "base/bytes.h"
+#include "base/text.h"
 #include "model/klipper.h"
 
 #define USB_BAUD 115200 /* means nothing there */
-/* What it can hold back of its answers (katapult, src/generic/usb_cdc.c, serial_irq.c). */
+/* What it can hold back of its answers (katapult, src/generic/usb_cdc.c, serial_irq.c,
+ * canserial.c).
+ */
 #define USB_ANSWER_ROOM  192u
 #define UART_ANSWER_ROOM 96u
+#define CAN_ANSWER_ROOM  96u
 /* A program ends where that much of the flash is blank. Klipper's are 30 to 60 KiB. */
 #define GAP_BYTES          2048u
 #define PROGRAM_MOST_BYTES (256u << 10)
 #define LEAVES_MSEC        3000
+/* For a node that resets, or takes its half second for a double press of reset. */
+#define NODE_MSEC 3000
 
 /* ---- opening ----------------------------------------------------------------------------- */
 
@@ -28,6 +34,7 @@ static struct backend_session *give_back(struct backend_session *session)
 	if (!session)
 		return NULL;
 	serial_close(session->serial);
+	can_reach_close(session->node);
 	free(session->bytes);
 	free(session);
 	return NULL;
@@ -92,20 +99,63 @@ static int recognise(struct backend_session *session)
 		"Katapult that has gone deaf needs a reset");
 }
 
-static int open_katapult(const struct board_address *address, const struct backend_watch *watch,
-	struct backend_session **ret, struct backend_failure *ret_failure)
+/* ---- on a bus ---------------------------------------------------------------------------- */
+
+static int recognise_node(struct backend_session *session)
 {
-	*ret_failure = (struct backend_failure){ 0 };
-	_cleanup_(give_backp) struct backend_session *session = calloc(1, sizeof *session);
-	if (!session)
-		return -ENOMEM;
-	session->visit = (struct visit){
-		.watch = watch, .consequence = katapult_consequence, .session = session
-	};
+	enum can_speaker speaker;
+	int r = can_reach_recognise(session->node, NODE_MSEC, &speaker);
+	if (r < 0 || speaker == CAN_SPEAKER_KATAPULT)
+		return r;
+	if (speaker == CAN_SPEAKER_KLIPPER)
+		return visit_fail(&session->visit, -EPROTO, REASON_RUNS_APPLICATION,
+			"the board runs Klipper and is not in Katapult");
+	return visit_fail(&session->visit, -ESTALE, REASON_BOARD_SILENT,
+		"node %s does not answer on %s; is the board on, and are its CAN wires in place? A "
+		"Katapult that has gone deaf needs a reset; \"plugflash can %s\" shows who else is "
+		"there",
+		session->node->uuid, session->node->interface.name, session->node->interface.name);
+}
+
+/* It was given its number by its name; but what would be written to another is worth asking. */
+static int require_name(struct backend_session *session)
+{
+	char uuid[CAN_UUID_TEXT];
+	TRY(katapult_canbus_id(&session->wire, uuid));
+	if (text_equal(uuid, session->node->uuid))
+		return 0;
+	return visit_fail(&session->visit, -EPROTO, REASON_BOARD_CHANGED,
+		"node %s was called and %s answers; nothing was written. Two boards have the same "
+		"number on the bus: take the power from all boards once",
+		session->node->uuid, uuid);
+}
+
+static int open_node(struct backend_session *session, const struct board_address *address)
+{
+	session->reach = TRANSPORT_CAN;
+	session->wire.answer_room = CAN_ANSWER_ROOM;
+	session->wire.is_awake = true;
+	int r = can_reach_open(address, &session->node);
+	if (r < 0)
+		return can_reach_fail(&session->visit, r, address->can) < 0
+			       ? r
+			       : katapult_fail_wire(session, r, "opening it");
+	session->wire.stream = &session->node->katapult.stream;
+	r = recognise_node(session);
+	if (r == 0)
+		r = connect(session);
+	if (r == 0)
+		r = require_name(session);
+	return r < 0 ? katapult_fail_wire(session, r, "opening it") : 0;
+}
+
+/* ---- opening it -------------------------------------------------------------------------- */
+
+static int open_port(struct backend_session *session, const struct board_address *address)
+{
 	bool is_usb = address->usb.syspath;
 	session->reach = is_usb ? TRANSPORT_USB : TRANSPORT_UART;
 	session->wire.answer_room = is_usb ? USB_ANSWER_ROOM : UART_ANSWER_ROOM;
-	visit_enter(&session->visit, ret_failure);
 	const struct serial_address tty = {
 		.usb_syspath = address->usb.syspath,
 		.usb_arrival = address->usb.arrival,
@@ -119,8 +169,23 @@ static int open_katapult(const struct board_address *address, const struct backe
 		r = recognise(session);
 	if (r == 0)
 		r = connect(session);
+	return r < 0 ? katapult_fail_wire(session, r, "opening it") : 0;
+}
+
+static int open_katapult(const struct board_address *address, const struct backend_watch *watch,
+	struct backend_session **ret, struct backend_failure *ret_failure)
+{
+	*ret_failure = (struct backend_failure){ 0 };
+	_cleanup_(give_backp) struct backend_session *session = calloc(1, sizeof *session);
+	if (!session)
+		return -ENOMEM;
+	session->visit = (struct visit){
+		.watch = watch, .consequence = katapult_consequence, .session = session
+	};
+	visit_enter(&session->visit, ret_failure);
+	int r = address->can ? open_node(session, address) : open_port(session, address);
 	if (r < 0)
-		return katapult_fail_wire(session, r, "opening it");
+		return r;
 	*ret = TAKE_PTR(session);
 	return 0;
 }
@@ -193,6 +258,7 @@ static int katapult_probe(struct backend_session *session, struct board_facts *r
 		.has_application_start = true,
 		.application_start = session->device.application_start,
 		.reach = session->reach,
+		.can_bitrate = session->node ? can_reach_bitrate(session->node) : 0,
 	};
 	int r = look(session, &facts);
 	if (r < 0)

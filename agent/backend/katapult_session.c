@@ -19,6 +19,9 @@ const char *katapult_consequence(const struct backend_session *session)
 int katapult_fail_wire(struct backend_session *session, int error, const char *doing)
 {
 	struct visit *visit = &session->visit;
+	if (session->node && visit->failure->code == REASON_NONE &&
+		can_reach_fail(visit, error, session->node->interface.name) < 0)
+		return error;
 	if (visit_fail_wire(visit, error, doing) < 0)
 		return error;
 	switch (error) {

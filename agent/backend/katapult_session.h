@@ -7,6 +7,7 @@
 #include <stdbool.h>
 
 #include "backend/backend.h"
+#include "backend/can_reach.h"
 #include "backend/katapult_family.h"
 #include "backend/katapult_wire.h"
 #include "backend/visit.h"
@@ -14,7 +15,8 @@
 
 struct backend_session {
 	struct visit visit;
-	struct serial *serial;
+	struct serial *serial; /* on USB and on a line, */
+	struct can_reach *node; /* on a bus */
 	struct katapult_wire wire;
 	enum transport reach;
 	struct katapult_device device;

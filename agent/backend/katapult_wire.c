@@ -214,11 +214,25 @@ int katapult_connect(struct katapult_wire *wire, struct katapult_device *ret)
 {
 	struct katapult_answer answer;
 	TRY(become_quiet(wire));
-	TRY(say(wire, KATAPULT_NOTHING, NULL, 0));
-	wire->answers_to_drop = 1;
+	if (!wire->is_awake) {
+		TRY(say(wire, KATAPULT_NOTHING, NULL, 0));
+		wire->answers_to_drop = 1;
+	}
 	int r = command(wire, KATAPULT_CONNECT, NULL, 0, &answer, ANSWER_MSEC, SAYINGS);
 	wire->answers_to_drop = 0;
 	return r < 0 ? r : read_connect(&answer, ret);
+}
+
+int katapult_canbus_id(struct katapult_wire *wire, char ret[CAN_UUID_TEXT])
+{
+	struct katapult_answer answer;
+	int r = command(wire, KATAPULT_GET_CANBUS_ID, NULL, 0, &answer, ANSWER_MSEC, SAYINGS);
+	if (r < 0)
+		return r;
+	if (answer.length < 4 + (CAN_UUID_TEXT - 1) / 2)
+		return -EPROTO;
+	text_hex(answer.payload + 4, (CAN_UUID_TEXT - 1) / 2, ret);
+	return 0;
 }
 
 /* ---- blocks ------------------------------------------------------------------------------ */

@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "backend/katapult_frame.h"
+#include "model/can_uuid.h"
 #include "port/stream.h"
 
 #define KATAPULT_BLOCK_MAX 512u
@@ -33,6 +34,7 @@ struct katapult_wire {
 	struct stream *stream;
 	struct katapult_receiver receiver;
 	bool resends_blocks; /* false: a block that was taken twice is one too many (LPC176x) */
+	bool is_awake; /* CAN: it keeps no answer back, and needs nothing said to wake it up */
 	uint32_t answer_room; /* what it can hold back of its answers: more than fits is lost */
 	unsigned answers_to_drop; /* of commands that were said only to wake it up */
 	/* Under way, or NULL: the next request goes out while an answer still comes. */
@@ -58,6 +60,9 @@ int katapult_read(struct katapult_wire *wire, uint32_t address, uint8_t *ret, ui
 
 /* All has come: what the device still holds back goes into its flash. */
 int katapult_end(struct katapult_wire *wire, uint32_t *ret_pages) _must_check_;
+
+/* What it calls itself on a CAN bus. -EREMOTEIO: it was not built for one. */
+int katapult_canbus_id(struct katapult_wire *wire, char ret[CAN_UUID_TEXT]) _must_check_;
 
 /* Starts the application, whatever it is. */
 int katapult_complete(struct katapult_wire *wire) _must_check_;

@@ -101,21 +101,51 @@ static int lay_out(struct writing *writing, const struct image *image)
 
 /* ---- comparing --------------------------------------------------------------------------- */
 
-static int compare(struct writing *writing, bool force)
+struct comparing {
+	struct writing *writing;
+	uint32_t at;
+	bool is_other; /* a block differs: the unit must be written, whatever follows */
+};
+
+static int on_compared(void *context, uint32_t bytes)
+{
+	struct comparing *comparing = context;
+	struct writing *writing = comparing->writing;
+	TRY(katapult_on_block(writing->session, bytes));
+	comparing->is_other |= memcmp(writing->session->bytes + comparing->at,
+				       writing->wanted + comparing->at, bytes) != 0;
+	comparing->at += bytes;
+	return comparing->is_other;
+}
+
+/* What was not read when the board was looked at is read now, up to the first difference. */
+static int compare_unit(struct writing *writing, struct unit *unit)
 {
 	struct backend_session *session = writing->session;
-	int r = visit_safe_point(
-		&session->visit, PHASE_COMPARE, session->known_bytes, writing->length);
-	if (r == 0)
-		r = katapult_know(session, writing->length, NULL);
-	for (size_t i = 0; r == 0 && i < writing->count; i++) {
-		struct unit *unit = &writing->units[i];
-		unit->is_there = !force && unit->offset + unit->length <= session->known_bytes &&
-				 memcmp(session->bytes + unit->offset,
-					 writing->wanted + unit->offset, unit->length) == 0;
-		writing->tally.units_identical += unit->is_there;
+	uint32_t end = unit->offset + unit->length;
+	uint32_t known = session->known_bytes < end ? session->known_bytes : end;
+	struct comparing comparing = {
+		.writing = writing,
+		.at = known > unit->offset ? known : unit->offset,
+	};
+	comparing.is_other = memcmp(session->bytes + unit->offset, writing->wanted + unit->offset,
+				     comparing.at - unit->offset) != 0;
+	if (!comparing.is_other && comparing.at < end)
+		TRY(katapult_read(&session->wire, session->device.application_start + comparing.at,
+			session->bytes + comparing.at, end - comparing.at,
+			session->device.block_bytes, on_compared, &comparing));
+	unit->is_there = !comparing.is_other;
+	return 0;
+}
+
+static int compare(struct writing *writing, bool force)
+{
+	TRY(visit_safe_point(&writing->session->visit, PHASE_COMPARE, 0, writing->length));
+	for (size_t i = 0; !force && i < writing->count; i++) {
+		TRY(compare_unit(writing, &writing->units[i]));
+		writing->tally.units_identical += writing->units[i].is_there;
 	}
-	return r;
+	return 0;
 }
 
 static bool is_all_there(const struct writing *writing)

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "backend/can_reach.h"
 #include "backend/klipper.h"
 #include "backend/klipper_look.h"
 #include "backend/uart_recognise.h"
@@ -12,11 +13,15 @@
 
 #define USB_BAUD  115200 /* means nothing there */
 #define CALL_MSEC 500 /* it resets at once */
+/* For a node that was just told to start: Katapult takes a tenth of a second, and its half second
+ * for a double press of reset. */
+#define NODE_MSEC 3000
 #define HOLDERS   "Klipper's host"
 
 struct backend_session {
 	struct visit visit;
-	struct serial *serial;
+	struct serial *serial; /* of a port, */
+	struct can_reach *node; /* or on a bus, also on the one that it is the adapter for */
 	struct klipper_wire wire;
 	bool is_line; /* not a port of the board's own */
 };
@@ -26,6 +31,9 @@ struct backend_session {
 static int fail_wire(struct backend_session *session, int error, const char *doing)
 {
 	struct visit *visit = &session->visit;
+	if (session->node && visit->failure->code == REASON_NONE &&
+		can_reach_fail(visit, error, session->node->interface.name) < 0)
+		return error;
 	if (visit_fail_wire(visit, error, doing) < 0)
 		return error;
 	switch (error) {
@@ -66,6 +74,7 @@ static struct backend_session *klipper_close(struct backend_session *session)
 	if (!session)
 		return NULL;
 	serial_close(session->serial);
+	can_reach_close(session->node);
 	free(session);
 	return NULL;
 }
@@ -93,7 +102,55 @@ static int recognise(struct backend_session *session, const struct board_address
 	return fail_recognised(session, speaker);
 }
 
+static int recognise_node(struct backend_session *session)
+{
+	struct visit *visit = &session->visit;
+	const char *interface = session->node->interface.name;
+	enum can_speaker speaker;
+	int r = can_reach_recognise(session->node, NODE_MSEC, &speaker);
+	if (r < 0 || speaker == CAN_SPEAKER_KLIPPER)
+		return r;
+	if (speaker == CAN_SPEAKER_KATAPULT)
+		return visit_fail(visit, -EPROTO, REASON_BOARD_ERROR,
+			"node %s on %s is in Katapult and does not run Klipper now; reset it, or flash "
+			"it",
+			session->node->uuid, interface);
+	return visit_fail(visit, -ESTALE, REASON_BOARD_SILENT,
+		"no Klipper answers as node %s on %s; is the board on, and are its CAN wires in "
+		"place? \"plugflash can %s\" shows who is there",
+		session->node->uuid, interface, interface);
+}
+
+static int open_node(struct backend_session *session, const struct board_address *address)
+{
+	int r = can_reach_open(address, &session->node);
+	if (r < 0)
+		return can_reach_fail(
+			       &session->visit, r, address->can ? address->can : "of its own") < 0
+			       ? r
+			       : fail_wire(session, r, "opening it");
+	r = recognise_node(session);
+	session->wire.stream = &session->node->klipper.stream;
+	return r < 0 ? fail_wire(session, r, "opening it") : 0;
+}
+
 /* That DTR rises resets none that is Klipper's own USB port. */
+static int open_port(struct backend_session *session, const struct board_address *address)
+{
+	const struct serial_address tty = {
+		.usb_syspath = address->usb.syspath,
+		.usb_arrival = address->usb.arrival,
+		.node = address->tty,
+	};
+	session->is_line = !address->usb.syspath;
+	int r = serial_open(&tty, session->is_line ? address->baud : USB_BAUD, &session->serial);
+	if (r < 0)
+		return fail_open(session, r, address);
+	session->wire.stream = serial_stream(session->serial);
+	r = recognise(session, address);
+	return r < 0 ? fail_open(session, r, address) : 0;
+}
+
 static int open_klipper(const struct board_address *address, const struct backend_watch *watch,
 	struct backend_session **ret, struct backend_failure *ret_failure)
 {
@@ -105,19 +162,9 @@ static int open_klipper(const struct board_address *address, const struct backen
 		.watch = watch, .consequence = visit_changes_nothing, .session = session
 	};
 	visit_enter(&session->visit, ret_failure);
-	const struct serial_address tty = {
-		.usb_syspath = address->usb.syspath,
-		.usb_arrival = address->usb.arrival,
-		.node = address->tty,
-	};
-	session->is_line = !address->usb.syspath;
-	int r = serial_open(&tty, session->is_line ? address->baud : USB_BAUD, &session->serial);
-	if (r == 0) {
-		session->wire.stream = serial_stream(session->serial);
-		r = recognise(session, address);
-	}
+	int r = address->can_uuid ? open_node(session, address) : open_port(session, address);
 	if (r < 0)
-		return fail_open(session, r, address);
+		return r;
 	*ret = TAKE_PTR(session);
 	return 0;
 }
@@ -147,7 +194,9 @@ static int klipper_probe(struct backend_session *session, struct board_facts *re
 		.reach = dictionary.running.transport,
 	};
 	if (facts.reach == TRANSPORT_UNKNOWN)
-		facts.reach = TRANSPORT_USB;
+		facts.reach = session->node ? TRANSPORT_CAN : TRANSPORT_USB;
+	if (session->node)
+		facts.can_bitrate = can_reach_bitrate(session->node);
 	r = klipper_look(&session->wire, &dictionary, &facts);
 	if (r < 0)
 		return fail_wire(session, r, "reading its flash");
@@ -183,9 +232,22 @@ static int enter_by_words(struct backend_session *session)
 	return r < 0 ? fail_wire(session, r, "asking it for its boot loader") : 0;
 }
 
+static int enter_by_name(struct backend_session *session)
+{
+	int r = can_reach_enter(session->node);
+	if (r == -ETIMEDOUT)
+		return visit_fail(&session->visit, r, REASON_BOARD_SILENT,
+			"node %s was asked for its boot loader and its Klipper goes on answering; "
+			"nothing on it was changed. Press its reset button twice",
+			session->node->uuid);
+	return r < 0 ? fail_wire(session, r, "asking it for its boot loader") : 0;
+}
+
 static int klipper_enter(struct backend_session *session, struct backend_failure *ret_failure)
 {
 	visit_enter(&session->visit, ret_failure);
+	if (session->node)
+		return enter_by_name(session);
 	return session->is_line ? enter_by_words(session) : enter_by_touch(session);
 }
 

@@ -79,6 +79,8 @@ enum reason_code {
 	REASON_BOARD_CHANGED, /* another arrival is on the place now */
 	REASON_NO_PERMISSION,
 	REASON_BOARD_BUSY, /* another program holds the interface */
+	REASON_BUS_DOWN, /* the CAN interface is not there, not up, or off the bus */
+	REASON_BUS_BLOCKED, /* nothing leaves for the CAN bus */
 	REASON_RUNS_APPLICATION, /* where a boot loader was looked for */
 	REASON_BOARD_SILENT, /* no answer within the deadline */
 	REASON_BOARD_ERROR, /* the board says no */

@@ -57,22 +57,35 @@ uint64_t bench_now_nsec(const struct bench *bench)
 
 uint64_t bench_run(struct bench *bench)
 {
-	uint64_t next = NEVER;
-	for (struct bench_board *board = bench->boards; board; board = board->next) {
-		uint64_t due = hub_port_run(&board->port, bench->now);
-		if (due < next)
-			next = due;
+	for (;;) {
+		uint64_t next = NEVER;
+		for (struct bench_board *board = bench->boards; board; board = board->next) {
+			uint64_t due = hub_port_run(&board->port, bench->now);
+			if (due < next)
+				next = due;
+		}
+		uint64_t due = bench->can.exists ? can_bus_run(&bench->can.bus, bench->now) : NEVER;
+		if (due > bench->now)
+			return due < next ? due : next;
 	}
-	return next;
+}
+
+void bench_move(struct bench *bench, uint64_t deadline)
+{
+	uint64_t next = bench_run(bench);
+	bench->now = next < deadline ? next : deadline;
+	bench_run(bench);
 }
 
 bool bench_step(struct bench *bench, uint64_t deadline)
 {
-	uint64_t next = bench_run(bench);
+	bench_run(bench);
 	if (bench->now >= deadline)
 		return false;
-	bench->now = next < deadline ? next : deadline;
-	bench_run(bench);
+	if (bench->sides)
+		bench_sides_wait(bench->sides, deadline);
+	else
+		bench_move(bench, deadline);
 	return true;
 }
 
@@ -156,6 +169,46 @@ struct bench_board *bench_plug_uart(
 	bench_run(bench);
 	struct bench_board *board = add_board(bench, NULL, node, stm32_core(stm32));
 	board->stm32 = stm32;
+	stm32_power_on(stm32, bench->now, !its.boot0_released);
+	return board;
+}
+
+void bench_add_bus(struct bench *bench, const struct can_bus_options *options)
+{
+	static const struct can_bus_options plain;
+	if (bench->can.exists)
+		abort();
+	bench_can_init(&bench->can, options ? options : &plain);
+}
+
+struct can_bus *bench_bus(struct bench *bench)
+{
+	bench_run(bench);
+	return &bench->can.bus;
+}
+
+void bench_set_bus_up(struct bench *bench, bool is_up)
+{
+	bench->can.is_up = is_up;
+}
+
+void bench_use_bus(struct bench *bench, unsigned listeners)
+{
+	bench->can.listeners = listeners;
+}
+
+struct bench_board *bench_plug_node(
+	struct bench *bench, const char *name, const struct stm32_options *options)
+{
+	struct stm32_options its = options ? *options : (struct stm32_options){ 0 };
+	struct stm32 *stm32;
+	its.resident.on_can = true;
+	if (!bench->can.exists || stm32_new(&its, &stm32) < 0)
+		abort();
+	bench_run(bench);
+	struct bench_board *board = add_board(bench, NULL, name, stm32_core(stm32));
+	board->stm32 = stm32;
+	can_bus_add_node(&bench->can.bus, stm32_resident(stm32));
 	stm32_power_on(stm32, bench->now, !its.boot0_released);
 	return board;
 }

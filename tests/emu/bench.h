@@ -12,6 +12,7 @@
  *	struct serial_address tty = bench_tty(board);
  *	… serial_open(&tty, 115200, &serial) …
  */
+#include "emu/can_bus.h"
 #include "emu/hub_port.h"
 #include "emu/rp2040.h"
 #include "emu/stm32.h"
@@ -41,6 +42,23 @@ struct bench_board *bench_plug_uart(
 /* The same for a device of another make; the bench does not own it. */
 struct bench_board *bench_plug_core(
 	struct bench *bench, const char *syspath, struct device_core *core);
+
+/* The interface "can0", up, with a bus behind it. `options` may be NULL. */
+void bench_add_bus(struct bench *bench, const struct can_bus_options *options);
+struct can_bus *bench_bus(struct bench *bench);
+void bench_set_bus_up(struct bench *bench, bool is_up);
+/* So many programs of this computer listen to nodes. */
+void bench_use_bus(struct bench *bench, unsigned listeners);
+/* An STM32 that is a node of that bus. */
+struct bench_board *bench_plug_node(
+	struct bench *bench, const char *name, const struct stm32_options *options);
+
+/* Several programs under test at a time, each by its own function, until all have returned. */
+struct bench_side {
+	void (*run)(void *context);
+	void *context;
+};
+void bench_side_by_side(struct bench *bench, const struct bench_side *sides, size_t count);
 
 /* The cable of a board that stays on the bench; an STM32's button is BOOT0. */
 void bench_unplug(struct bench_board *board);

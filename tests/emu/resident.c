@@ -15,6 +15,8 @@
 #define USB_SEND_BYTES     192
 #define UART_RECEIVE_BYTES 192
 #define UART_SEND_BYTES    96
+#define CAN_RECEIVE_BYTES  192
+#define CAN_SEND_BYTES     96
 
 /* NULL stays NULL. */
 static int copy_text(char **place, const char **text)
@@ -60,6 +62,9 @@ int resident_init(struct resident *resident, const struct resident_options *opti
 {
 	TRY(copy_options(resident, options));
 	resident->on_uart = options->baud;
+	resident->on_can = options->on_can;
+	resident->options.katapult.canbus |= options->on_can;
+	kata_uuid(kind->chip_id, kind->chip_id_bytes, resident->can.uuid);
 	uart_init(&resident->uart, options->baud);
 	resident->katapult = (struct kata){
 		.options = &resident->options.katapult,
@@ -110,6 +115,13 @@ static void take_flashed_dictionary(struct resident *resident)
 	klip_learn(&resident->klipper);
 }
 
+static enum bus_node_language language_of(const struct resident *resident, enum resident_kind kind)
+{
+	if (!resident->on_can || kind == RESIDENT_NONE)
+		return BUS_NODE_SAYS_NOTHING;
+	return kind == RESIDENT_KATAPULT ? BUS_NODE_SAYS_KATAPULT : BUS_NODE_SAYS_KLIPPER;
+}
+
 void resident_start(struct resident *resident, enum resident_kind kind,
 	const struct cdc_shape *shape, uint64_t now)
 {
@@ -124,8 +136,13 @@ void resident_start(struct resident *resident, enum resident_kind kind,
 	resident->kind = kind;
 	if (kind == RESIDENT_KLIPPER && resident->dictionary_is_flashed)
 		take_flashed_dictionary(resident);
-	line_start(&resident->line, resident->on_uart ? UART_RECEIVE_BYTES : USB_RECEIVE_BYTES,
-		resident->on_uart ? UART_SEND_BYTES : USB_SEND_BYTES);
+	if (resident->on_can)
+		line_start(&resident->line, CAN_RECEIVE_BYTES, CAN_SEND_BYTES);
+	else if (resident->on_uart)
+		line_start(&resident->line, UART_RECEIVE_BYTES, UART_SEND_BYTES);
+	else
+		line_start(&resident->line, USB_RECEIVE_BYTES, USB_SEND_BYTES);
+	bus_node_start(&resident->can, language_of(resident, kind));
 	cdc_start(&resident->cdc, &its);
 	uart_start(&resident->uart, resident->on_uart && kind != RESIDENT_NONE);
 	if (kind == RESIDENT_KATAPULT)
@@ -147,6 +164,8 @@ static void settle(struct resident *resident, uint64_t now)
 	bool came = false;
 	if (resident->on_uart)
 		came = uart_advance(&resident->uart, &resident->line, now, stalled);
+	else if (resident->on_can)
+		came = bus_node_advance(&resident->can, &resident->line, stalled);
 	else if (!stalled)
 		came = cdc_settle(&resident->cdc, &resident->line);
 	if (came)
@@ -156,12 +175,20 @@ static void settle(struct resident *resident, uint64_t now)
 uint64_t resident_next(const struct resident *resident)
 {
 	const uint64_t dues[] = { kata_next(&resident->katapult), klip_next(&resident->klipper),
-		resident->on_uart ? uart_next(&resident->uart) : NEVER };
+		resident->on_uart ? uart_next(&resident->uart) : NEVER,
+		resident->on_can ? resident->can.due : NEVER };
 	uint64_t next = NEVER;
 	for (size_t index = 0; index < sizeof(dues) / sizeof(dues[0]); index++)
 		if (dues[index] < next)
 			next = dues[index];
 	return next;
+}
+
+/* By its name on the bus; with or without a number. */
+static void enter_bootloader(struct resident *resident)
+{
+	resident->can.enters = false;
+	resident->klipper.chip->start_bootloader(resident->klipper.context);
 }
 
 bool resident_step(struct resident *resident, uint64_t now)
@@ -173,6 +200,8 @@ bool resident_step(struct resident *resident, uint64_t now)
 	if (!kata_advance(&resident->katapult, now))
 		klip_advance(&resident->klipper, now);
 	settle(resident, now);
+	if (resident->can.enters)
+		enter_bootloader(resident);
 	return true;
 }
 
@@ -215,6 +244,11 @@ void resident_hear(struct resident *resident, uint64_t now, const uint8_t *bytes
 	uart_host_send(&resident->uart, now, bytes, count);
 }
 
+bool resident_hear_frame(struct resident *resident, uint64_t now, const struct can_bits *frame)
+{
+	return bus_node_hear(&resident->can, now, frame);
+}
+
 void resident_reset_counters(struct resident *resident)
 {
 	struct line *line = &resident->line;
@@ -224,4 +258,5 @@ void resident_reset_counters(struct resident *resident)
 	line->overrun = line->unsent = 0;
 	resident->uart.bytes = resident->uart.lost = 0;
 	resident->cdc.packets = 0;
+	resident->can.counters = (struct bus_node_counters){ 0 };
 }

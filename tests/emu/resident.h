@@ -4,6 +4,7 @@
  * What runs in a chip and can be talked to: Katapult, Klipper or neither, the line that it has, and
  * how that gets to the host. Every make of board has one.
  */
+#include "emu/bus_node.h"
 #include "emu/cdc.h"
 #include "emu/klip.h"
 #include "emu/uart.h"
@@ -19,6 +20,7 @@ struct resident_options {
 	struct kata_options katapult;
 	struct klip_options klipper;
 	uint32_t baud; /* of a board that has a UART and no USB */
+	bool on_can; /* a node of a CAN bus, and no USB */
 };
 
 #define RESIDENT_TEXTS 4
@@ -29,10 +31,11 @@ struct resident {
 	uint8_t *dictionary;
 	bool dictionary_is_flashed;
 	enum resident_kind kind;
-	bool on_uart; /* else on USB */
+	bool on_uart, on_can; /* else on USB */
 	struct line line;
 	struct cdc cdc;
 	struct uart uart;
+	struct bus_node can;
 	struct kata katapult;
 	struct klip klipper;
 };
@@ -62,5 +65,13 @@ enum packet resident_request(
 
 /* The host's side of a UART. */
 void resident_hear(struct resident *resident, uint64_t now, const uint8_t *bytes, size_t count);
+
+/* The bus's side of a node; see bus_node.h. */
+bool resident_hear_frame(struct resident *resident, uint64_t now, const struct can_bits *frame);
+
+static inline bool resident_is_on_usb(const struct resident *resident)
+{
+	return !resident->on_uart && !resident->on_can;
+}
 
 void resident_reset_counters(struct resident *resident);

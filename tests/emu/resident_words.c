@@ -37,6 +37,7 @@ static bool set_flag(struct resident_options *options, const char *key, bool val
 		bool *place;
 		bool inverted;
 	} flags[] = {
+		{ "can", &options->on_can, false },
 		{ "canbus", &options->katapult.canbus, false },
 		{ "double_reset", &options->katapult.without_double_reset, true },
 		{ "withholding", &options->katapult.without_withholding, true },

@@ -136,7 +136,7 @@ static bool core_is_attached(const struct device_core *core)
 {
 	enum stm32_mode mode = const_board_of(core)->mode;
 	bool on_bus = mode == STM32_DFU || mode == STM32_KATAPULT || mode == STM32_APPLICATION;
-	return on_bus && !const_board_of(core)->resident.on_uart;
+	return on_bus && resident_is_on_usb(&const_board_of(core)->resident);
 }
 
 /* A loader that has been in use may take a reset for the order to start what was written. */

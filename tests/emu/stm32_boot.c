@@ -170,7 +170,7 @@ void stm32_boot_bootloader(struct stm32 *board)
 	if (katapult)
 		return stm32_boot_katapult(board);
 	/* An application without USB does not know where its ROM is. */
-	if (!board->kind->without_dfu && !board->resident.on_uart)
+	if (!board->kind->without_dfu && resident_is_on_usb(&board->resident))
 		stm32_boot_enter(board, STM32_DFU, STM32_ROM_START_NSEC);
 }
 

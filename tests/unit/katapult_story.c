@@ -117,6 +117,13 @@ static uint8_t *whole_flash(const struct katapult_story *story, size_t *ret_byte
 	return stm32_flash(bench_stm32(story->board), ret_bytes);
 }
 
+static void plug_node(struct katapult_story *story, const struct stm32_options *options)
+{
+	bench_add_bus(story->bench, &story->options.bus);
+	story->board = bench_plug_node(story->bench, STORY_BUS, options);
+	text_hex(bench_resident(story->board)->can.uuid, BUS_NODE_UUID_BYTES, story->uuid);
+}
+
 static void plug(struct katapult_story *story, const uint8_t *flash, size_t length)
 {
 	const struct story_board *its = &story->options;
@@ -134,6 +141,8 @@ static void plug(struct katapult_story *story, const uint8_t *flash, size_t leng
 		.resident = resident };
 	if (its->is_rp2040)
 		story->board = bench_plug(story->bench, STORY_PLACE, &rp2040);
+	else if (its->on_can)
+		plug_node(story, &stm32);
 	else if (its->baud)
 		story->board = bench_plug_uart(story->bench, STORY_NODE, &stm32);
 	else
@@ -153,7 +162,8 @@ static bool await_katapult(struct katapult_story *story)
 	if (story->options.is_rp2040)
 		return bench_await_mode(story->board, RP2040_KATAPULT, STARTS_MSEC);
 	return bench_await_stm32(story->board, STM32_KATAPULT, STARTS_MSEC) &&
-	       (story->options.baud || bench_await_present(story->board, STARTS_MSEC));
+	       (!resident_is_on_usb(bench_resident(story->board)) ||
+		       bench_await_present(story->board, STARTS_MSEC));
 }
 
 void katapult_story_reset(struct katapult_story *story)
@@ -285,6 +295,8 @@ static void on_keep(
 
 struct board_address katapult_story_address(const struct katapult_story *story)
 {
+	if (story->options.on_can)
+		return (struct board_address){ .can = STORY_BUS, .can_uuid = story->uuid };
 	if (story->options.baud)
 		return (struct board_address){ .tty = STORY_NODE, .baud = story->options.baud };
 	return (struct board_address){ .usb = bench_address(story->board) };

@@ -11,6 +11,7 @@
 
 #define STORY_PLACE "/sys/devices/emu/usb1/1-1"
 #define STORY_NODE  "/dev/ttyAMA0"
+#define STORY_BUS   "can0"
 
 /* Klipper as a printer's boards have it. */
 #define STORY_KLIPPER_BYTES 44516u
@@ -20,6 +21,8 @@ struct story_board {
 	enum stm32_chip chip;
 	bool is_rp2040; /* instead */
 	uint32_t baud; /* a UART is its only way to the host; 0: USB */
+	bool on_can; /* a node of a bus is */
+	struct can_bus_options bus;
 	uint32_t offset; /* of the application, 0: the usual one */
 	size_t old_bytes; /* of the application that is there, 0: none */
 	size_t image_bytes; /* 0: STORY_KLIPPER_BYTES */
@@ -30,6 +33,7 @@ struct katapult_story {
 	struct story_board options;
 	struct bench *bench;
 	struct bench_board *board;
+	char uuid[CAN_UUID_TEXT]; /* of a node */
 	uint32_t base, offset; /* of flash, and of the application in it */
 	uint32_t unit_bytes; /* that are erased with the application's first word */
 	uint8_t *bytes; /* the image to be written */

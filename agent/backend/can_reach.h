@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * The way to one node of a CAN bus: its share of the bus, a number for it in each of the two
+ * languages, and who answers there now. The numbers differ, because what is said in Klipper's
+ * language would leave a Katapult deaf. Inside backends only.
+ */
+#include "backend/can_stream.h"
+#include "backend/visit.h"
+
+enum can_speaker {
+	CAN_SPEAKER_NOBODY,
+	CAN_SPEAKER_KATAPULT,
+	CAN_SPEAKER_KLIPPER,
+};
+
+struct can_reach {
+	struct can *can; /* speaks to all, and holds the share */
+	struct can_interface interface;
+	char uuid[CAN_UUID_TEXT];
+	struct can_stream katapult, klipper;
+	unsigned katapult_number, klipper_number;
+};
+
+/*
+ * Opens the way to the node or bridge of this address. Nobody is given a number yet. -EBUSY: a
+ * program of this computer talks to nodes, or all shares are taken; -ENETDOWN: the interface is not
+ * up; and the other errors of port/can.h.
+ */
+int can_reach_open(const struct board_address *address, struct can_reach **ret) _must_check_;
+struct can_reach *can_reach_close(struct can_reach *reach);
+DEFINE_CLEANUP(struct can_reach *, can_reach_close)
+
+/* What the bus runs at; 0: not known, as behind a bridge, which takes no notice of what is set. */
+uint32_t can_reach_bitrate(const struct can_reach *reach);
+
+/* Gives it its numbers until somebody answers under one of them, or `msec` are over. A node that is
+ * about to start is met that way, too. */
+int can_reach_recognise(struct can_reach *reach, unsigned msec, enum can_speaker *ret) _must_check_;
+
+/* Tells Klipper to enter its boot loader, and waits until it does not answer any more. -ETIMEDOUT:
+ * it still does. */
+int can_reach_enter(struct can_reach *reach) _must_check_;
+
+/* visit_fail() with a sentence for what befell the bus; 0: none for this error. */
+int can_reach_fail(struct visit *visit, int error, const char *interface);

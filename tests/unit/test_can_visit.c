@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Visits to nodes of a CAN bus, in virtual time: looked at, written, written again, started; and
+ * what is not done to whom.
+ */
+#include "unit/katapult_story.h"
+
+static const struct story_board node = {
+	.chip = STM32_G0B1_512K, .on_can = true, .old_bytes = STORY_KLIPPER_BYTES
+};
+
+static const struct bus_node *node_of(const struct katapult_story *story)
+{
+	return &bench_resident(story->board)->can;
+}
+
+static void a_node_is_looked_at_written_and_started(void **state)
+{
+	(void)state;
+	_cleanup_(katapult_story_freep) struct katapult_story *story = katapult_story_new(&node);
+	struct katapult_visit visit = katapult_story_visit(story, false);
+	katapult_story_expect_flashed(story, &visit);
+	assert_true(visit.is_restarted);
+	assert_int_equal(visit.facts.reach, TRANSPORT_CAN);
+	assert_int_equal(visit.facts.can_bitrate, 1000000);
+	assert_int_equal(visit.facts.application_start, story->base + story->offset);
+	assert_int_equal(story->keeps, 1);
+	assert_memory_equal(story->kept, story->old, story->old_length);
+	assert_int_equal(katapult_story_counters(story)->wedges, 0);
+	assert_int_equal(node_of(story)->counters.lost, 0);
+	assert_int_equal(katapult_story_line(story)->unsent, 0);
+}
+
+static void the_same_image_again_is_only_read(void **state)
+{
+	(void)state;
+	_cleanup_(katapult_story_freep) struct katapult_story *story = katapult_story_new(&node);
+	struct katapult_visit visit = katapult_story_write(story, false);
+	katapult_story_expect_flashed(story, &visit);
+	uint64_t erases = katapult_story_erases(story);
+	visit = katapult_story_write(story, false);
+	katapult_story_expect_flashed(story, &visit);
+	assert_int_equal(katapult_story_erases(story), erases);
+}
+
+static void other_chips_are_written_as_well(void **state)
+{
+	(void)state;
+	static const enum stm32_chip chips[] = { STM32_F072, STM32_F103, STM32_F446, STM32_H723 };
+	for (size_t i = 0; i < ELEMENTSOF(chips); i++) {
+		struct story_board board = node;
+		board.chip = chips[i];
+		_cleanup_(katapult_story_freep) struct katapult_story *story =
+			katapult_story_new(&board);
+		struct katapult_visit visit = katapult_story_visit(story, false);
+		katapult_story_expect_flashed(story, &visit);
+		assert_int_equal(node_of(story)->counters.lost, 0);
+	}
+}
+
+/* ---- whom nobody speaks to ---------------------------------------------------------------- */
+
+static void expect_silence(struct katapult_story *story, enum reason_code code, const char *words)
+{
+	uint64_t frames = bench_bus(story->bench)->host_frames;
+	struct katapult_visit visit = katapult_story_visit(story, false);
+	katapult_story_expect_reason(&visit, code, words);
+	assert_int_equal(bench_bus(story->bench)->host_frames, frames);
+	assert_true(katapult_story_is_as_before(story));
+}
+
+static void where_klippers_host_talks_nobody_else_does(void **state)
+{
+	(void)state;
+	_cleanup_(katapult_story_freep) struct katapult_story *story = katapult_story_new(&node);
+	bench_use_bus(story->bench, 2);
+	expect_silence(story, REASON_BOARD_BUSY, "systemctl stop klipper");
+}
+
+static void an_interface_that_is_down_is_named(void **state)
+{
+	(void)state;
+	_cleanup_(katapult_story_freep) struct katapult_story *story = katapult_story_new(&node);
+	bench_set_bus_up(story->bench, false);
+	expect_silence(story, REASON_BUS_DOWN, "can0 is down");
+}
+
+static void a_node_that_is_off_leaves_a_bus_where_nobody_acknowledges(void **state)
+{
+	(void)state;
+	_cleanup_(katapult_story_freep) struct katapult_story *story = katapult_story_new(&node);
+	bench_unplug(story->board);
+	struct katapult_visit visit = katapult_story_look(story);
+	katapult_story_expect_reason(&visit, REASON_BUS_BLOCKED, "no node acknowledges");
+	assert_int_equal(bench_bus(story->bench)->state, CAN_BUS_IS_PASSIVE);
+}
+
+static void at_another_rate_the_controller_leaves_the_bus(void **state)
+{
+	(void)state;
+	struct story_board board = node;
+	board.bus.host_bitrate = 500000;
+	_cleanup_(katapult_story_freep) struct katapult_story *story = katapult_story_new(&board);
+	struct katapult_visit visit = katapult_story_look(story);
+	katapult_story_expect_reason(&visit, REASON_BUS_DOWN, "taken itself off the bus");
+	assert_int_equal(bench_bus(story->bench)->state, CAN_BUS_IS_OFF);
+}
+
+static struct bench_board *plug_another(struct katapult_story *story, uint8_t id)
+{
+	const struct stm32_options options = { .chip = STM32_G0B1_512K,
+		.unique_id = { id, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11 },
+		.boot0_released = true,
+		.katapult_offset = 0x2000 };
+	struct bench_board *board = bench_plug_node(story->bench, "another", &options);
+	bench_advance(story->bench, NSEC_PER_SEC);
+	return board;
+}
+
+static void a_name_that_nobody_has_is_silent_though_others_are_there(void **state)
+{
+	(void)state;
+	_cleanup_(katapult_story_freep) struct katapult_story *story = katapult_story_new(&node);
+	plug_another(story, 7);
+	strcpy(story->uuid, "0123456789ab");
+	struct katapult_visit visit = katapult_story_visit(story, false);
+	katapult_story_expect_reason(&visit, REASON_BOARD_SILENT, "does not answer");
+	assert_true(katapult_story_is_as_before(story));
+	assert_int_equal(node_of(story)->counters.numbered, 0);
+}
+
+/* ---- in Klipper --------------------------------------------------------------------------- */
+
+static void a_node_that_runs_klipper_says_so(void **state)
+{
+	(void)state;
+	_cleanup_(katapult_story_freep) struct katapult_story *story = katapult_story_new(&node);
+	katapult_story_reset(story);
+	assert_true(katapult_story_await_application(story));
+	struct katapult_visit visit = katapult_story_look(story);
+	katapult_story_expect_reason(&visit, REASON_RUNS_APPLICATION, "runs Klipper");
+}
+
+static void klipper_says_what_it_is_and_makes_way_for_katapult(void **state)
+{
+	(void)state;
+	const struct backend *klipper = backend_for_mode(MODE_KLIPPER);
+	const struct backend_watch watch = { 0 };
+	struct backend_session *session = NULL;
+	struct backend_failure failure;
+	struct board_facts facts;
+	_cleanup_(katapult_story_freep) struct katapult_story *story = katapult_story_new(&node);
+	const struct board_address address = katapult_story_address(story);
+	katapult_story_reset(story);
+	assert_true(katapult_story_await_application(story));
+	assert_int_equal(klipper->open(&address, &watch, &session, &failure), 0);
+	assert_int_equal(klipper->probe(session, &facts, &failure), 0);
+	assert_string_equal(facts.running.version, "v0.13.0-1-g0a1b2c3d");
+	assert_int_equal(klipper->enter(session, &failure), 0);
+	assert_null(klipper->close(session));
+	struct katapult_visit visit = katapult_story_visit(story, false);
+	katapult_story_expect_flashed(story, &visit);
+	assert_int_equal(katapult_story_counters(story)->wedges, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest stories[] = {
+		cmocka_unit_test(a_node_is_looked_at_written_and_started),
+		cmocka_unit_test(the_same_image_again_is_only_read),
+		cmocka_unit_test(other_chips_are_written_as_well),
+		cmocka_unit_test(where_klippers_host_talks_nobody_else_does),
+		cmocka_unit_test(an_interface_that_is_down_is_named),
+		cmocka_unit_test(a_node_that_is_off_leaves_a_bus_where_nobody_acknowledges),
+		cmocka_unit_test(at_another_rate_the_controller_leaves_the_bus),
+		cmocka_unit_test(a_name_that_nobody_has_is_silent_though_others_are_there),
+		cmocka_unit_test(a_node_that_runs_klipper_says_so),
+		cmocka_unit_test(klipper_says_what_it_is_and_makes_way_for_katapult),
+	};
+	return cmocka_run_group_tests(stories, NULL, NULL);
+}
