@@ -14,6 +14,7 @@ static const struct {
 } makes[] = {
 	{ "rp2040", rp2040_board_new },
 	{ "stm32", stm32_board_new },
+	{ "candlelight", candlelight_board_new },
 };
 
 /* Takes kind=NAME out of the words. */

@@ -76,3 +76,5 @@ int rp2040_board_new(const struct words *words, size_t first, struct emulated_bo
 	const char **ret_wrong) _must_check_;
 int stm32_board_new(const struct words *words, size_t first, struct emulated_board **ret,
 	const char **ret_wrong) _must_check_;
+int candlelight_board_new(const struct words *words, size_t first, struct emulated_board **ret,
+	const char **ret_wrong) _must_check_;

@@ -6,6 +6,7 @@ One TAP line a story as it ends; a failure with its reason and with what the jou
 outcome is also left on the host's share at once, so that it survives a machine that dies.
 """
 import faulthandler
+import fnmatch
 import pathlib
 import signal
 import sys
@@ -76,11 +77,13 @@ def on_alarm(_number, _frame):
 
 
 def stories(patterns):
-    """All stories whose full name contains one of the patterns; without patterns, all."""
+    """All stories whose full name contains one of the patterns, in which a shell's * and ? hold;
+    without patterns, all."""
     here = str(pathlib.Path(__file__).parent)
     found = flattened(unittest.TestLoader().discover(here, top_level_dir=here))
     return unittest.TestSuite(test for test in found
-                              if not patterns or any(word in test.id() for word in patterns))
+                              if not patterns or any(fnmatch.fnmatchcase(test.id(), f"*{word}*")
+                                                     for word in patterns))
 
 
 def flattened(suite):
@@ -94,7 +97,10 @@ def flattened(suite):
 def main():
     signal.signal(signal.SIGALRM, on_alarm)
     result = StoryTeller()
-    stories(sys.argv[1:]).run(result)
+    chosen = stories(sys.argv[1:])
+    if not chosen.countTestCases():
+        print(f"# no story is called {' or '.join(sys.argv[1:])}", flush=True)
+    chosen.run(result)
     return 0 if result.wasSuccessful() and result.testsRun else 1
 
 

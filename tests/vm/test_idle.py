@@ -7,16 +7,19 @@ import subprocess
 import guest
 from vm_story import IS_FULL, Story, figure
 
-QUIET_SECONDS = 125 if IS_FULL else 65
+QUIET_SECONDS = 125 if IS_FULL else 20
 MEBIBYTE = 1024 * 1024
 
 
 class Idle(Story):
     def test_it_wakes_for_the_watchdog_only(self):
+        """A sample is too short for the watchdog, so it is off: there may be no wake-up at all."""
+        if not IS_FULL:
+            self.rig.drop_in(guest.SERVICE, "[Service]\nWatchdogSec=0\n")
         self.given_a_service_that_flashes()
         pid = self.rig.main_pid()
         calls = system_calls(pid, QUIET_SECONDS)
-        wakeups = sum(1 for call in calls if call.startswith("epoll_wait") or "poll(" in call)
+        wakeups = sum(1 for call in calls if is_wait(call) and "<detached" not in call)
         figure("idle.wakeups", wakeups * 60 / QUIET_SECONDS, "a minute")
         self.assertLessEqual(wakeups, watchdog_wakeups(QUIET_SECONDS), "\n".join(calls))
 
@@ -37,11 +40,16 @@ def system_calls(pid, seconds):
     return traced.stderr.splitlines()
 
 
+def is_wait(call):
+    return call.startswith("epoll_wait") or "poll(" in call
+
+
 def watchdog_wakeups(seconds):
     """sd-event tells the watchdog at latest after three quarters of its time, at earliest after
-    half; one more for where the window happens to begin."""
+    half; one more for where the window happens to begin. Without one, none."""
     period = guest.run("systemctl", "show", "--value", "--property=WatchdogUSec", guest.SERVICE)
-    return 1 + int(seconds / (in_seconds(period.strip()) / 2))
+    each = in_seconds(period.strip())
+    return 0 if each == float("inf") else 1 + int(seconds / (each / 2))
 
 
 def in_seconds(words):
