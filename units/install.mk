@@ -12,7 +12,8 @@ install: all
 	install -D -m 0755 -t $(LIBEXEC) $(B)/plugflashd $(B)/plugflash-worker
 	install -D -m 0755 -t $(DESTDIR)$(PREFIX)/bin $(B)/plugflash
 	install -D -m 0644 -t $(UNITS) units/plugflashd.service units/plugflash-worker.socket \
-		units/plugflash-worker@.service
+		units/plugflash-worker@.service \
+		units/plugflash-worker-can.socket units/plugflash-worker-can@.service
 	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/lib/systemd/system-preset units/90-plugflash.preset
 	install -D -m 0644 units/plugflash.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/plugflash.conf
 	install -D -m 0644 units/plugflash.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/plugflash.conf
@@ -48,11 +49,11 @@ activate:
 	udevadm control --reload
 	udevadm trigger --subsystem-match=usb --subsystem-match=block
 	systemctl reload dbus.service
-	systemctl enable --now plugflash-worker.socket plugflashd.service
+	systemctl enable --now plugflash-worker.socket plugflash-worker-can.socket plugflashd.service
 
 .PHONY: uninstall
 uninstall:
-	-[ -n "$(DESTDIR)" ] || systemctl disable --now plugflashd.service plugflash-worker.socket
+	-[ -n "$(DESTDIR)" ] || systemctl disable --now plugflashd.service plugflash-worker.socket plugflash-worker-can.socket
 	rm -rf $(LIBEXEC) $(SHARE)/plugflash
 	rm -f $(DESTDIR)$(PREFIX)/bin/plugflash \
 		$(patsubst units/%,$(UNITS)/%,$(wildcard units/plugflash*.service units/*.socket)) \

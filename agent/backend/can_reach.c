@@ -50,12 +50,17 @@ static int find_interface(const char *syspath, char ret[CAN_NAME_TEXT])
 	return r;
 }
 
+int can_reach_listeners(const struct can *can, unsigned *ret_count)
+{
+	return can_listeners(
+		can, can_from_node(OTHERS_FIRST), can_from_node(OTHERS_LAST), ret_count);
+}
+
 /* Nobody else's nodes: Klipper's host would lose those that it has. */
 static int require_nobody(struct can_reach *reach)
 {
 	unsigned listeners;
-	TRY(can_listeners(
-		reach->can, can_from_node(OTHERS_FIRST), can_from_node(OTHERS_LAST), &listeners));
+	TRY(can_reach_listeners(reach->can, &listeners));
 	return listeners > 0 ? -EBUSY : 0;
 }
 
@@ -164,22 +169,29 @@ static int ask_klipper(struct can_reach *reach)
 	return await(&reach->klipper, ANSWER_MSEC);
 }
 
-int can_reach_recognise(struct can_reach *reach, unsigned msec, enum can_speaker *ret)
+/* Positive: that one answers. */
+static int ask(struct can_reach *reach, enum can_speaker speaker, enum can_speaker *ret)
+{
+	int r = speaker == CAN_SPEAKER_KATAPULT ? ask_katapult(reach) : ask_klipper(reach);
+	if (r > 0)
+		*ret = speaker;
+	return r;
+}
+
+int can_reach_recognise(
+	struct can_reach *reach, enum can_speaker wanted, unsigned msec, enum can_speaker *ret)
 {
 	int64_t deadline_msec = can_now_msec(reach->can) + msec;
-	do {
-		int r = ask_katapult(reach);
-		if (r == 0)
-			r = ask_klipper(reach);
-		else if (r > 0)
-			return *ret = CAN_SPEAKER_KATAPULT, 0;
-		if (r > 0)
-			return *ret = CAN_SPEAKER_KLIPPER, 0;
-		if (r < 0)
-			return r;
-	} while (can_now_msec(reach->can) < deadline_msec);
+	int r;
 	*ret = CAN_SPEAKER_NOBODY;
-	return 0;
+	do {
+		r = ask(reach, wanted, ret);
+		if (r == 0 && wanted == CAN_SPEAKER_KATAPULT)
+			r = ask(reach, CAN_SPEAKER_KLIPPER, ret);
+	} while (r == 0 && can_now_msec(reach->can) < deadline_msec);
+	if (r == 0 && wanted == CAN_SPEAKER_KLIPPER)
+		r = ask(reach, CAN_SPEAKER_KATAPULT, ret);
+	return r < 0 ? r : 0;
 }
 
 int can_reach_enter(struct can_reach *reach)

@@ -31,12 +31,19 @@ int can_reach_open(const struct board_address *address, struct can_reach **ret) 
 struct can_reach *can_reach_close(struct can_reach *reach);
 DEFINE_CLEANUP(struct can_reach *, can_reach_close)
 
+/* How many programs of this computer listen to nodes that are none of ours. */
+int can_reach_listeners(const struct can *can, unsigned *ret_count) _must_check_;
+
 /* What the bus runs at; 0: not known, as behind a bridge, which takes no notice of what is set. */
 uint32_t can_reach_bitrate(const struct can_reach *reach);
 
-/* Gives it its numbers until somebody answers under one of them, or `msec` are over. A node that is
- * about to start is met that way, too. */
-int can_reach_recognise(struct can_reach *reach, unsigned msec, enum can_speaker *ret) _must_check_;
+/*
+ * Gives it its numbers until somebody answers under one of them, or `msec` are over. A node that is
+ * about to start is met that way, too: where Klipper is wanted, a Katapult that was told to start
+ * it is not asked before the time is over.
+ */
+int can_reach_recognise(struct can_reach *reach, enum can_speaker wanted, unsigned msec,
+	enum can_speaker *ret) _must_check_;
 
 /* Tells Klipper to enter its boot loader, and waits until it does not answer any more. -ETIMEDOUT:
  * it still does. */

@@ -104,7 +104,7 @@ static int recognise(struct backend_session *session)
 static int recognise_node(struct backend_session *session)
 {
 	enum can_speaker speaker;
-	int r = can_reach_recognise(session->node, NODE_MSEC, &speaker);
+	int r = can_reach_recognise(session->node, CAN_SPEAKER_KATAPULT, NODE_MSEC, &speaker);
 	if (r < 0 || speaker == CAN_SPEAKER_KATAPULT)
 		return r;
 	if (speaker == CAN_SPEAKER_KLIPPER)

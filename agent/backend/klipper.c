@@ -107,7 +107,7 @@ static int recognise_node(struct backend_session *session)
 	struct visit *visit = &session->visit;
 	const char *interface = session->node->interface.name;
 	enum can_speaker speaker;
-	int r = can_reach_recognise(session->node, NODE_MSEC, &speaker);
+	int r = can_reach_recognise(session->node, CAN_SPEAKER_KLIPPER, NODE_MSEC, &speaker);
 	if (r < 0 || speaker == CAN_SPEAKER_KLIPPER)
 		return r;
 	if (speaker == CAN_SPEAKER_KATAPULT)

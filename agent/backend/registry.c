@@ -3,6 +3,7 @@
 #include <stddef.h>
 
 #include "backend/backend.h"
+#include "backend/can_look.h"
 #include "backend/dfu.h"
 #include "backend/katapult.h"
 #include "backend/klipper.h"
@@ -16,6 +17,7 @@ static const struct backend *const backends[] = {
 	&katapult_backend,
 	&klipper_backend,
 	&pico_sdk_backend,
+	&can_look_backend,
 };
 
 const struct backend *backend_for_mode(enum board_mode mode)

@@ -15,6 +15,7 @@
 #define NAME_LIBEXEC_DIRECTORY       "/usr/libexec/plugflash"
 #define NAME_WORKER                  "plugflash-worker"
 #define NAME_WORKER_SOCKET           "/run/plugflash/worker"
+#define NAME_WORKER_CAN_SOCKET       "/run/plugflash/worker-can" /* workers for CAN buses */
 #define NAME_STATE_DIRECTORY         "/var/lib/plugflash"
 #define NAME_FIRMWARE_SUBDIRECTORY   "firmware"
 #define NAME_BACKUP_SUBDIRECTORY     "backups"

@@ -56,6 +56,7 @@ static const struct verb verbs[] = {
 		.argument = "NAME",
 		.needs_argument = true,
 		.takes_port = true },
+	{ .name = "can", .run = verb_can, .argument = "INTERFACE" },
 	{ .name = "check", .run = verb_check },
 	{ .name = "reload", .run = verb_reload },
 };
@@ -92,6 +93,7 @@ static void help(void)
 	      "                     were learnt, where they were and what they ran\n"
 	      "  enroll NAME [--port PLACE] [--output FILE]\n"
 	      "                     make the policy's entry for the board that is plugged in\n"
+	      "  can [INTERFACE]    CAN buses: what is wrong with them, and which nodes are there\n"
 	      "  check              are policies and installation in order, and if not, what to "
 	      "do\n  reload             put the policy files in force (root)\n"
 	      "\n  --json             the answer as JSON; watch prints one object a line\n"

@@ -54,5 +54,6 @@ int verb_inspect(struct request *request) _must_check_;
 int verb_firmware(struct request *request) _must_check_;
 int verb_boards(struct request *request) _must_check_;
 int verb_enroll(struct request *request) _must_check_;
+int verb_can(struct request *request) _must_check_;
 int verb_check(struct request *request) _must_check_;
 int verb_reload(struct request *request) _must_check_;

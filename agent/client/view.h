@@ -35,6 +35,9 @@ void view_job_record(const struct output *output, const cJSON *job);
 /* The book of boards: every board with its names, and how each was learnt. */
 void view_passports(const struct output *output, const cJSON *boards);
 
+/* CAN buses, each with what is wrong with it and its nodes. */
+void view_buses(const struct output *output, const cJSON *buses);
+
 /* What the firmware directories hold. */
 void view_firmware(const struct output *output, const cJSON *files);
 

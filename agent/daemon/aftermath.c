@@ -69,7 +69,7 @@ static char *next_wire(const struct job *job)
 	char uuid[CAN_UUID_TEXT];
 	const char *id = *job->facts.unique_id ? job->facts.unique_id : job->device->serial;
 	bool is_moved = outcome_is_good(job->outcome) && !job->is_running &&
-			job->speaks == TRANSPORT_CAN && !device_is_line(job->device);
+			job->speaks == TRANSPORT_CAN && !device_is_standing(job->device);
 	if (!is_moved)
 		return strdup("");
 	bool is_known = can_uuid_from_serial(id, uuid);

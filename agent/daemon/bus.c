@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "daemon/bus.h"
 #include "daemon/bus_boards.h"
+#include "daemon/bus_can.h"
 #include "daemon/bus_flash.h"
 #include "daemon/bus_history.h"
 #include "daemon/bus_put.h"
@@ -18,6 +19,7 @@
 #define ERROR_NOT_ENROLLABLE  NAME_BUS ".Error.NotEnrollable"
 
 struct bus {
+	struct bus_can *can;
 	sd_bus *connection;
 	sd_bus_slot *object;
 	const struct bus_view *view;
@@ -203,6 +205,14 @@ static int on_flash(sd_bus_message *call, void *context, sd_bus_error *error)
 	return bus_flash(call, &where, error);
 }
 
+static int on_look_at_bus(sd_bus_message *call, void *context, sd_bus_error *error)
+{
+	struct bus *bus = context;
+	const struct bus_can_view where = { bus->view->event, bus->view->can_worker_socket,
+		bus->view->conduct, bus->view->policy };
+	return bus_can_look(bus->can, call, &where, error);
+}
+
 static int on_release(sd_bus_message *call, void *context, sd_bus_error *error)
 {
 	const struct bus_view *view = ((struct bus *)context)->view;
@@ -365,6 +375,7 @@ static const sd_bus_vtable vtable[] = {
 	SD_BUS_METHOD("Enrollable", "s", "a{sv}", on_enrollable, SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD("History", "a{sv}", "aa{sv}", on_history, SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD("ListFirmware", NULL, "aa{sv}", on_list_firmware, SD_BUS_VTABLE_UNPRIVILEGED),
+	SD_BUS_METHOD("LookAtBus", "s", "a{sv}aa{sv}", on_look_at_bus, SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD("Flash", "s", "t", on_flash, SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD("Release", "s", NULL, on_release, SD_BUS_VTABLE_UNPRIVILEGED),
 	/* The bus policy lets only root call it. */
@@ -383,6 +394,9 @@ int bus_new(sd_event *event, const struct bus_view *view, struct bus **ret)
 	if (!bus)
 		return -ENOMEM;
 	bus->view = view;
+	bus->can = bus_can_new();
+	if (!bus->can)
+		return -ENOMEM;
 	int r = sd_bus_open_system(&bus->connection);
 	if (r >= 0)
 		r = sd_bus_add_object_vtable(bus->connection, &bus->object, NAME_BUS_PATH,
@@ -401,6 +415,7 @@ struct bus *bus_free(struct bus *bus)
 {
 	if (!bus)
 		return NULL;
+	bus_can_free(bus->can);
 	sd_bus_slot_unref(bus->object);
 	sd_bus_flush_close_unref(bus->connection);
 	free(bus);

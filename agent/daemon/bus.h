@@ -12,6 +12,7 @@
  *   History(a{sv} filter) → aa{sv}, newest first, a page at a time
  *   ListFirmware() → aa{sv}: what the store holds, in the order of the paths
  *   Flash(s place, port or name of a board) → t job
+ *   LookAtBus(s interface) → a{sv} bus, aa{sv} nodes: a CAN bus, once it has been looked at
  *   Release(s place)
  *   Check() → a{sv}: reads the policy files anew, applies nothing
  *   CheckWith(s name, s text) → a{sv}: the same as if there were one file more
@@ -37,6 +38,8 @@ struct bus_view {
 	const char *firmware_directory;
 	struct store *store;
 	const struct rulebook_source *rulebook;
+	sd_event *event;
+	const char *can_worker_socket;
 	int (*on_reload)(void *context); /* 0, RULEBOOK_INVALID, negative errno */
 	void *context;
 };

@@ -190,6 +190,31 @@ void conduct_set_deadline(struct job *job, uint64_t usec)
 }
 /* ---- the beginning ---------------------------------------------------------------------- */
 
+static bool is_on_can(const struct job *job)
+{
+	return device_is_node(job->device) || device_is_bridge(job->device);
+}
+
+static const char *worker_socket(const struct job *job)
+{
+	const struct conduct_settings *settings = job->conduct->settings;
+	return is_on_can(job) ? settings->can_worker_socket : settings->worker_socket;
+}
+
+static int put_address(const struct device *device, struct wire_job *ret)
+{
+	bool is_line = device_is_line(device);
+	size_t capacity = is_line ? sizeof(ret->tty) : sizeof(ret->syspath);
+	memcpy(ret->can, device->can, sizeof(ret->can));
+	memcpy(ret->can_uuid, device->can_uuid, sizeof(ret->can_uuid));
+	if (device_is_node(device))
+		return 0;
+	if (strlen(device->syspath) >= capacity)
+		return -ENAMETOOLONG;
+	strcpy(is_line ? ret->tty : ret->syspath, device->syspath);
+	return 0;
+}
+
 static int start(struct job *job)
 {
 	const struct device *device = job->device;
@@ -202,27 +227,31 @@ static int start(struct job *job)
 			.arrival = device->arrival,
 			.baud = device->baud },
 	};
-	bool is_line = device_is_line(device);
-	size_t capacity = is_line ? sizeof(message.job.tty) : sizeof(message.job.syspath);
-	if (strlen(device->syspath) >= capacity)
-		return -ENAMETOOLONG;
-	strcpy(is_line ? message.job.tty : message.job.syspath, device->syspath);
+	TRY(put_address(device, &message.job));
 
 	const struct worker_calls calls = {
 		.on_message = conduct_on_message, .on_end = conduct_on_worker_end, .context = job
 	};
-	int r = worker_connect(job->conduct->settings->event, job->conduct->settings->worker_socket,
-		&calls, &job->worker);
+	int r = worker_connect(
+		job->conduct->settings->event, worker_socket(job), &calls, &job->worker);
 	return r < 0 ? r : worker_send(job->worker, &message, -1);
+}
+
+/* On a bus already a look is heard by all, and takes a node away from Klipper's host. */
+static bool is_held_back(struct job *job)
+{
+	return is_on_can(job) && conduct_ask_before(job) == CONDUCT_ASKS;
 }
 
 static void admit(struct job *job)
 {
+	if (is_held_back(job))
+		return;
 	int r = start(job);
 	if (r < 0) {
 		_cleanup_(freep) char *sentence = text_format(
-			"no worker could be started at %s: %s; is plugflash-worker.socket active?",
-			job->conduct->settings->worker_socket, strerror(-r));
+			"no worker could be started at %s: %s; is its socket unit active?",
+			worker_socket(job), strerror(-r));
 		conduct_finish(
 			job, OUTCOME_FAILED, REASON_NO_WORKER, sentence ? sentence : "no worker");
 		return;

@@ -17,6 +17,7 @@
 struct conduct_settings {
 	sd_event *event;
 	const char *worker_socket;
+	const char *can_worker_socket; /* of workers that may open CAN buses, and no device */
 	struct store *store;
 	const char *history_file;
 	const char *backup_directory;

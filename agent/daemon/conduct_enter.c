@@ -73,10 +73,9 @@ void conduct_await_loader(struct job *job)
 	conduct_set_deadline(job, LOADER_USEC);
 	conduct_changed(job);
 	conduct_start_waiting_jobs(job->conduct);
-	/* No event tells of what is at the end of a line. */
-	if (device_is_line(job->device) && !job->successor)
-		job->successor =
-			device_new_line(job->device->syspath, job->device->baud, MODE_KATAPULT);
+	/* No event tells of what is at the end of a line, or on a bus. */
+	if (device_is_standing(job->device) && !job->successor)
+		job->successor = device_in_mode(job->device, MODE_KATAPULT);
 	if (job->successor)
 		conduct_judge_successor(job);
 }
@@ -121,15 +120,14 @@ void conduct_finish_running(struct job *job, const struct judgement *judgement)
 }
 
 /*
- * A line shows which language its board speaks only when it is spoken to: Katapult's first, because
- * Klipper's would leave a Katapult deaf. So this job was in the wrong one, and another goes on, if
- * the policy lets it.
+ * A line, or a bus, shows which language its board speaks only when it is spoken to: Katapult's
+ * first, because Klipper's would leave a Katapult deaf. So this job was in the wrong one, and
+ * another goes on, if the policy lets it.
  */
 void conduct_change_language(struct job *job, const char *sentence)
 {
 	_cleanup_(judgement_done) struct judgement judgement = { 0 };
-	_cleanup_(device_freep) struct device *running =
-		device_new_line(job->device->syspath, job->device->baud, MODE_KLIPPER);
+	_cleanup_(device_freep) struct device *running = device_in_mode(job->device, MODE_KLIPPER);
 	int r = running ? conduct_judge(job->conduct, running, NULL, &judgement) : -ENOMEM;
 	if (r < 0) {
 		conduct_finish(job, OUTCOME_FAILED, REASON_INTERNAL, "out of memory");

@@ -88,6 +88,13 @@ enum conduct_scope {
 int conduct_ask_printer(struct job *job, const struct policy_rule *rule, enum conduct_scope scope,
 	struct reasons *reasons) _must_check_;
 
+/*
+ * Asks printers before a queued job may begin: its board's own, or all where it is tied to none. 0:
+ * it may. CONDUCT_ASKS: not now; it was refused, or conduct_start_waiting_jobs() is called again
+ * behind the answer.
+ */
+int conduct_ask_before(struct job *job) _must_check_;
+
 /* For the worker's connection. */
 void conduct_on_message(void *context, const struct wire_message *message);
 void conduct_on_worker_end(void *context, int error);

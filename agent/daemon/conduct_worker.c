@@ -297,16 +297,40 @@ void conduct_judge_successor(struct job *job)
 /* The history says when nobody has seen it start. */
 static void finish_unseen(struct job *job, const struct wire_outcome *outcome)
 {
-	_cleanup_(freep) char *sentence = text_format("%s; whether it runs was not looked at%s",
-		outcome->sentence,
-		device_is_line(job->device) ? ": a line does not show it" : ", as the rule says");
+	_cleanup_(freep) char *sentence =
+		text_format("%s; whether it runs was not looked at%s", outcome->sentence,
+			device_is_line(job->device)   ? ": a line does not show it"
+			: device_is_node(job->device) ? ": a node is asked only where a rule says "
+							"enter_bootloader = true"
+						      : ", as the rule says");
 	conduct_finish(job, outcome->outcome, REASON_NONE,
 		outcome->restarted && sentence ? sentence : outcome->sentence);
 }
 
+/* Nothing shows that a node starts, but it can be asked: another job does, in Klipper's language,
+ * if the policy lets it. */
+static void finish_asked_next(struct job *job, const struct wire_outcome *outcome)
+{
+	_cleanup_(judgement_done) struct judgement judgement = { 0 };
+	_cleanup_(device_freep) struct device *running = device_in_mode(job->device, MODE_KLIPPER);
+	if (!running || conduct_judge(job->conduct, running, NULL, &judgement) < 0 ||
+		judgement.verdict != VERDICT_PROBE) {
+		finish_unseen(job, outcome);
+		return;
+	}
+	_cleanup_(freep) char *sentence =
+		text_format("%s; the job behind this one asks what runs now", outcome->sentence);
+	job->successor = TAKE_PTR(running);
+	conduct_finish(job, outcome->outcome, REASON_NONE, sentence ? sentence : "done");
+}
+
 static void on_good_outcome(struct job *job, const struct wire_outcome *outcome)
 {
-	if (job->expectation == EXPECT_NONE || device_is_line(job->device)) {
+	if (device_is_node(job->device) && outcome->restarted && job->expectation != EXPECT_NONE) {
+		finish_asked_next(job, outcome);
+		return;
+	}
+	if (job->expectation == EXPECT_NONE || device_is_standing(job->device)) {
 		finish_unseen(job, outcome);
 		return;
 	}
@@ -338,7 +362,7 @@ static void on_outcome(struct job *job, const struct wire_outcome *outcome)
 	conduct_enter_phase(job, job->phase);
 	if (job->state == JOB_STOPPING)
 		conduct_finish_stopped(job);
-	else if (device_is_line(job->device) && job->device->mode == MODE_KATAPULT &&
+	else if (device_is_standing(job->device) && job->device->mode == MODE_KATAPULT &&
 		 job->state == JOB_PROBING && outcome->reason == REASON_RUNS_APPLICATION)
 		conduct_change_language(job, outcome->sentence);
 	else if (is_failure(outcome->outcome))

@@ -18,10 +18,14 @@ void judgement_done(struct judgement *judgement)
 	*judgement = (struct judgement){ 0 };
 }
 
-/* The boot modes that we know are all reached by USB. */
-static enum transport mode_reach(enum board_mode mode)
+/* Where nobody has looked yet. */
+static enum transport reach_of(const struct device *device)
 {
-	return mode == MODE_NONE ? TRANSPORT_UNKNOWN : TRANSPORT_USB;
+	if (device_is_node(device))
+		return TRANSPORT_CAN;
+	if (device_is_line(device))
+		return TRANSPORT_UART;
+	return device->mode == MODE_NONE ? TRANSPORT_UNKNOWN : TRANSPORT_USB;
 }
 
 static void take_flash_size(struct board_facts *known, uint64_t stated)
@@ -108,7 +112,7 @@ static int take_policy(struct board_facts *known, const struct device *device,
 	const struct policy_board *board = rule->board ? policy_board(policy, rule->board) : NULL;
 	int r = take_chip(known, rule, board, reasons);
 	if (known->reach == TRANSPORT_UNKNOWN)
-		known->reach = mode_reach(device->mode);
+		known->reach = reach_of(device);
 	/* Its boot ROM claims what the larger chip of this die has. */
 	if (device->mode == MODE_DFU && known->chip == CHIP_STM32H750)
 		known->flash_size_bytes = 0;

@@ -365,6 +365,7 @@ static void learn(struct ledger *ledger, const struct job *job)
 		.successor = job->is_restarted ? job->successor : NULL,
 		.name = was_written ? job->board : NULL,
 		.image = holds_image ? &job->digest : NULL,
+		.can_uuid = *job->device->can_uuid ? job->device->can_uuid : NULL,
 	};
 	struct lesson lesson;
 	if (job->has_facts && passport_learn(&encounter, &lesson) == LESSON_LEARNT)

@@ -28,7 +28,7 @@ struct options {
 	size_t directory_count;
 	uid_t policy_owner; /* who may own a policy beside root */
 	const char *state_directory;
-	const char *worker_socket;
+	const char *worker_socket, *can_worker_socket;
 	bool only_check;
 };
 
@@ -215,6 +215,7 @@ static int prepare(struct mind *mind, const struct options *options)
 	mind->conduct_settings = (struct conduct_settings){
 		.event = mind->event,
 		.worker_socket = options->worker_socket,
+		.can_worker_socket = options->can_worker_socket,
 		.store = mind->store,
 		.history_file = mind->history_file,
 		.backup_directory = mind->backup_directory,
@@ -243,6 +244,8 @@ static int open_bus(struct mind *mind)
 		.firmware_directory = mind->firmware_directory,
 		.store = mind->store,
 		.rulebook = &mind->rulebook,
+		.event = mind->event,
+		.can_worker_socket = mind->conduct_settings.can_worker_socket,
 		.on_reload = reload,
 		.context = mind,
 	};
@@ -310,6 +313,7 @@ static void usage(void)
 	     "  --policy-dir=DIR   read policies here instead of " NAME_POLICY_DIRECTORY_VENDOR
 	     "\n                     and " NAME_POLICY_DIRECTORY_ADMIN "; may be repeated\n"
 	     "  --worker=SOCKET    where workers are started (default: " NAME_WORKER_SOCKET ")\n"
+	     "  --can-worker=SOCKET  the same for CAN (default: " NAME_WORKER_CAN_SOCKET ")\n"
 	     "  --check            read the policies, say what is wrong with them, and end\n"
 	     "  --help, --version\n\n"
 	     "The state directory is $STATE_DIRECTORY or " NAME_STATE_DIRECTORY ".");
@@ -321,6 +325,7 @@ static int parse_options(int argc, char **argv, struct options *options)
 	static const struct option long_options[] = {
 		{ "policy-dir", required_argument, NULL, 'p' },
 		{ "worker", required_argument, NULL, 'w' },
+		{ "can-worker", required_argument, NULL, 'b' },
 		{ "check", no_argument, NULL, 'c' },
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'v' },
@@ -331,6 +336,8 @@ static int parse_options(int argc, char **argv, struct options *options)
 			options->directories[options->directory_count++] = optarg;
 		else if (option == 'w')
 			options->worker_socket = optarg;
+		else if (option == 'b')
+			options->can_worker_socket = optarg;
 		else if (option == 'c')
 			options->only_check = true;
 		else if (option == 'h')
@@ -349,6 +356,7 @@ int main(int argc, char **argv)
 	struct options options = {
 		.state_directory = state ? state : NAME_STATE_DIRECTORY,
 		.worker_socket = NAME_WORKER_SOCKET,
+		.can_worker_socket = NAME_WORKER_CAN_SOCKET,
 	};
 	int r = parse_options(argc, argv, &options);
 	if (r > 0)

@@ -10,6 +10,7 @@
 #include "base/names.h"
 #include "base/text.h"
 #include "daemon/monitor.h"
+#include "model/can_uuid.h"
 
 #define DEVICES_MAX          4096
 #define RECEIVE_BUFFER_BYTES (8 << 20)
@@ -88,6 +89,13 @@ static enum board_mode mode_of(struct udev_device *udev_device)
 	return mode < 0 ? MODE_NONE : (enum board_mode)mode;
 }
 
+/* A board that runs Klipper and is a CAN adapter has another id than one that is not (klipper,
+ * src/generic/usb_canbus.c). */
+static bool is_bridge(struct udev_device *udev_device)
+{
+	return text_equal(udev_device_get_sysattr_value(udev_device, "idProduct"), "606f");
+}
+
 /* NULL when the device has left meanwhile, is another by now, has no place, or memory is short: its
  * "remove", the other's own event or the next look settles it. */
 static struct device *device_read(struct udev_device *udev_device)
@@ -109,6 +117,8 @@ static struct device *device_read(struct udev_device *udev_device)
 		!device->manufacturer || !device->product)
 		return NULL;
 	device->mode = mode_of(udev_device);
+	if (device->mode == MODE_KLIPPER && is_bridge(udev_device))
+		(void)can_uuid_from_serial(device->serial, device->can_uuid);
 	return read_numbers(udev_device, device) ? TAKE_PTR(device) : NULL;
 }
 

@@ -119,6 +119,28 @@ static unsigned busy_beside(const struct queue *queue, const struct job *job)
 	return busy;
 }
 
+static bool is_active_on_can(const struct job *job)
+{
+	return job->state != JOB_DONE &&
+	       (device_is_node(job->device) || device_is_bridge(job->device));
+}
+
+/* The bridge takes the bus away while it is written: it goes last, and alone. Which bus is behind
+ * which bridge is not looked at: there is rarely more than one of them. */
+static bool waits_for_bus(const struct queue *queue, const struct job *job)
+{
+	bool is_bridge = device_is_bridge(job->device);
+	for (size_t i = 0; i < queue->count && is_active_on_can(job); i++) {
+		const struct job *other = queue->jobs[i];
+		if (other == job || !is_active_on_can(other) ||
+			is_bridge == device_is_bridge(other->device))
+			continue;
+		if (is_bridge || other->worker)
+			return true;
+	}
+	return false;
+}
+
 struct job *queue_next(const struct queue *queue, unsigned limit, unsigned limit_per_hub)
 {
 	struct job *next = NULL;
@@ -127,7 +149,8 @@ struct job *queue_next(const struct queue *queue, unsigned limit, unsigned limit
 		struct job *job = queue->jobs[i];
 		if (job->worker)
 			busy++;
-		if (next || job->state != JOB_QUEUED)
+		if (next || job->state != JOB_QUEUED || job->printers.question ||
+			waits_for_bus(queue, job))
 			continue;
 		if (limit_per_hub == 0 || busy_beside(queue, job) < limit_per_hub)
 			next = job;

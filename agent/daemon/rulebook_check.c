@@ -22,6 +22,12 @@ static int check_board(
 	int r = 0;
 	if (first && first < board)
 		r = complain_twice(errors, &board->origin, &first->origin, "board", board->name);
+	if (r >= 0 && board->bus && !board->can_uuid && !board->serial)
+		r = reasons_add(errors, REASON_POLICY_INVALID,
+			"%s:%u: board \"%s\" is on bus \"%s\" and has no can_uuid to be called by; add "
+			"can_uuid = \"…\", as \"canbus_query.py\" shows it",
+			board->origin.file, board->origin.line, board->name ? board->name : "",
+			board->bus);
 	if (r >= 0 && board->printer && !policy_printer(policy, board->printer))
 		r = reasons_add(errors, REASON_POLICY_INVALID,
 			"%s:%u: board \"%s\" belongs to printer \"%s\", which no file declares; "
@@ -38,6 +44,15 @@ static int check_printer(
 	if (!first || first == printer)
 		return 0;
 	return complain_twice(errors, &printer->origin, &first->origin, "printer", printer->name);
+}
+
+static int check_bus(
+	const struct policy *policy, const struct policy_bus *bus, struct reasons *errors)
+{
+	const struct policy_bus *first = bus->interface ? policy_bus(policy, bus->interface) : NULL;
+	if (!first || first == bus)
+		return 0;
+	return complain_twice(errors, &bus->origin, &first->origin, "bus", bus->interface);
 }
 
 /* The one follows from the other, so that both can be stated only if they are of one board. */
@@ -106,6 +121,8 @@ int rulebook_check(struct policy *policy, struct reasons *errors)
 	r = check_board_ids(policy, errors);
 	for (size_t i = 0; i < policy->printer_count && r >= 0; i++)
 		r = check_printer(policy, &policy->printers[i], errors);
+	for (size_t i = 0; i < policy->bus_count && r >= 0; i++)
+		r = check_bus(policy, &policy->buses[i], errors);
 	for (size_t i = 0; i < policy->board_count && r >= 0; i++)
 		r = check_board(policy, &policy->boards[i], errors);
 	for (size_t i = 0; i < policy->rule_count && r >= 0; i++)

@@ -86,6 +86,7 @@ static const struct key board_keys[] = {
 	{ "can_uuid", board_can_uuid },
 	{ "tty", board_tty },
 	{ "baud", board_baud },
+	{ "bus", board_bus },
 	{ "printer", board_printer },
 	{ "flash_size", board_flash_size },
 	{ "application_start", board_application_start },
@@ -400,6 +401,12 @@ static void top_printers(struct parse *parse, const config_setting_t *setting, v
 	take_list(parse, setting, parse_printer);
 }
 
+static void top_buses(struct parse *parse, const config_setting_t *setting, void *unused)
+{
+	(void)unused;
+	take_list(parse, setting, parse_bus);
+}
+
 static void top_rules(struct parse *parse, const config_setting_t *setting, void *unused)
 {
 	(void)unused;
@@ -481,6 +488,7 @@ static void top_firmware_directories(
 static const struct key top_keys[] = {
 	{ "boards", top_boards },
 	{ "printers", top_printers },
+	{ "buses", top_buses },
 	{ "rules", top_rules },
 	{ "limits", top_limits },
 	{ "firmware_directories", top_firmware_directories },

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Devices; see device.h. */
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -53,11 +54,12 @@ bool device_is_line(const struct device *device)
 struct device *device_new_node(const char *can, const char *uuid, enum board_mode mode)
 {
 	_cleanup_(freep) char *place = text_format("%s-%s", can, uuid);
-	struct device *device = new_standing(place, place, "", mode);
+	struct device *device = new_standing(place, place, place, mode);
 	if (!device)
 		return NULL;
 	snprintf(device->can, sizeof(device->can), "%s", can);
-	snprintf(device->can_uuid, sizeof(device->can_uuid), "%s", uuid);
+	for (size_t i = 0; i + 1 < sizeof(device->can_uuid) && uuid[i]; i++)
+		device->can_uuid[i] = (char)tolower((unsigned char)uuid[i]);
 	return device;
 }
 

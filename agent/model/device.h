@@ -14,7 +14,7 @@
 struct device {
 	char *place; /* udev's ID_PATH: the socket, not the board */
 	char *port; /* "1-1.3": for people; bus numbers move between boots */
-	char *syspath; /* of a line its node instead, "/dev/ttyAMA0" */
+	char *syspath; /* of a line its node instead, "/dev/ttyAMA0"; of a bus's node its place */
 	unsigned baud; /* of a line; 0: none */
 	/* A node of a CAN bus, and of which; beside a USB device: a bridge, by the name that it has
 	 * on the bus that it makes. "": neither. */

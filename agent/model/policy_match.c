@@ -300,6 +300,25 @@ static enum match match_line(
 	return match_chip(board->chip, candidate->device, candidate->facts);
 }
 
+/* A node has answered to its name, which is all that it shows. */
+static enum match match_node(
+	const struct policy_board *board, const struct candidate *candidate, const char **ret_why)
+{
+	char implied[CAN_UUID_TEXT];
+	const struct device *device = candidate->device;
+	const char *uuid = board ? board->can_uuid : NULL;
+	if (board && !uuid && board->serial && can_uuid_from_serial(board->serial, implied))
+		uuid = implied;
+	*ret_why = "only a rule for a board with this can_uuid means a node of a CAN bus";
+	if (!uuid || strcasecmp(uuid, device->can_uuid) != 0)
+		return MATCH_NO;
+	*ret_why = "the board is on another bus";
+	if (board->bus && !text_equal(board->bus, device->can))
+		return MATCH_NO;
+	*ret_why = "the board's chip is another";
+	return match_chip(board->chip, device, candidate->facts);
+}
+
 static enum match match_board(const struct policy_rule *rule, const struct policy_board *board,
 	const struct candidate *candidate, const char **ret_why)
 {
@@ -361,10 +380,11 @@ static enum match match_rule(const struct policy *policy, const struct policy_ru
 	const struct policy_board *board =
 		rule->declared ? rule->declared : policy_board(policy, rule->board);
 	const char *why = NULL;
-	if (!board && !device_is_line(device))
+	if (!board && !device_is_standing(device))
 		return match;
-	enum match is_board = device_is_line(device) ? match_line(board, candidate, &why)
-						     : match_board(rule, board, candidate, &why);
+	enum match is_board = device_is_line(device)   ? match_line(board, candidate, &why)
+			      : device_is_node(device) ? match_node(board, candidate, &why)
+						       : match_board(rule, board, candidate, &why);
 	if (is_board != MATCH_YES)
 		*ret_why = why;
 	return weaker(match, is_board);

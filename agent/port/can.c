@@ -275,8 +275,8 @@ int can_lock_all(struct can *can)
  * other (net/can/af_can.c: can_rcv_list_find()). */
 int can_listeners(const struct can *can, uint32_t first, uint32_t last, unsigned *ret_count)
 {
-	static const char *const lists[] = { "/proc/net/can/rcvlist_sff",
-		"/proc/net/can/rcvlist_fil" };
+	static const char *const lists[] = { "/proc/self/net/can/rcvlist_sff",
+		"/proc/self/net/can/rcvlist_fil" };
 	unsigned count = 0;
 	for (size_t i = 0; i < ELEMENTSOF(lists); i++) {
 		char line[256];

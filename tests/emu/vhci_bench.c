@@ -16,6 +16,7 @@
 #include "emu/controller.h"
 #include "emu/station.h"
 #include "emu/tty.h"
+#include "emu/vcan.h"
 
 #define VHCI             "/sys/devices/platform/vhci_hcd.0"
 #define PORTS            15
@@ -81,6 +82,7 @@ struct side {
 	uint8_t *input;
 	size_t filled;
 	bool is_uart; /* and no port */
+	bool is_node; /* of a CAN interface, behind the watch */
 	struct tty tty;
 	char node[TTY_PATH_BYTES];
 };
@@ -311,6 +313,60 @@ static void attach_when_free(struct side *side, uint64_t now)
 	station_tell(side->place, now, "attached");
 }
 
+static struct resident *resident_of(const struct station_place *place)
+{
+	return place->board->operations->resident(place->board);
+}
+
+static void on_frames(void *context, uint32_t events)
+{
+	struct side *side = context;
+	struct station *station = side->place->station;
+	(void)events;
+	station_lock(station);
+	controller_run(&side->controller, station_now());
+	vcan_hear(side->watch.fd, resident_of(side->place), station_now());
+	station_unlock(station);
+}
+
+static uint64_t run_node(struct station_place *place, uint64_t now)
+{
+	struct side *side = place->side;
+	uint64_t next = controller_run(&side->controller, now);
+	vcan_speak(side->watch.fd, resident_of(place), now);
+	uint64_t then = controller_run(&side->controller, now);
+	return then < next ? then : next;
+}
+
+/* "vcan0:toolhead" */
+static int add_node(struct station_place *place)
+{
+	struct emulated_board *board = place->board;
+	struct side *side = place->side;
+	char interface[16];
+	if (!resident_of(place)->on_can || sscanf(place->name, "%15[^:]", interface) != 1)
+		return -EINVAL;
+	if (side) {
+		side->controller.core = board->operations->core(board);
+		return 0;
+	}
+	side = calloc(1, sizeof(*side));
+	if (!side)
+		return -ENOMEM;
+	int fd = vcan_open(interface);
+	side->place = place;
+	side->is_node = true;
+	side->watch = (struct station_watch){ .fd = fd, .on_ready = on_frames, .context = side };
+	int error = fd < 0 ? fd : station_watch(place->station, &side->watch);
+	if (error < 0) {
+		free(side);
+		return error;
+	}
+	controller_init(&side->controller, board->operations->core(board), station_now());
+	place->side = side;
+	return 0;
+}
+
 static uint64_t run_place(struct station_place *place, uint64_t now)
 {
 	struct side *side = place->side;
@@ -321,6 +377,8 @@ static uint64_t run_place(struct station_place *place, uint64_t now)
 		next = controller_run(&side->controller, now);
 		return tty < next ? tty : next;
 	}
+	if (side->is_node)
+		return run_node(place, now);
 	bool attached = core->operations->is_attached(core);
 	if (side->state == PORT_ATTACHED && !attached) {
 		/* Everything is answered with an error for a while, as by a hub that has not
@@ -373,6 +431,8 @@ static int add_place(struct station_place *place)
 {
 	if (!strncmp(place->name, "tty", 3))
 		return add_uart(place);
+	if (strchr(place->name, ':'))
+		return add_node(place);
 	char *end;
 	unsigned long port = strtoul(place->name, &end, 10);
 	struct side *side = place->side;
@@ -436,6 +496,12 @@ static unsigned read_attribute(const char *syspath, const char *name)
 static bool describe_place(struct station_place *place, FILE *json)
 {
 	struct side *side = place->side;
+	if (side->is_node) {
+		const uint8_t *uuid = resident_of(place)->can.uuid;
+		fprintf(json, ",\"uuid\":\"%02x%02x%02x%02x%02x%02x\"", uuid[0], uuid[1], uuid[2],
+			uuid[3], uuid[4], uuid[5]);
+		return !place->board->operations->is_off(place->board);
+	}
 	if (side->is_uart) {
 		fprintf(json, ",\"node\":\"%s\"", side->node);
 		return !place->board->operations->is_off(place->board);

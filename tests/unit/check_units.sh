@@ -10,6 +10,7 @@ cd "$(dirname "$0")/../.." || exit 1
 # systemd-analyze's exposure in tenths: 10 is "1.0".
 MIND_EXPOSURE_MAX=10
 HANDS_EXPOSURE_MAX=10
+CAN_HANDS_EXPOSURE_MAX=15 # they share the network of the computer, of which CAN is a part
 
 stage=$(mktemp -d) || exit 1
 trap 'rm -rf "$stage"' EXIT
@@ -44,7 +45,8 @@ report "dbus-daemon is here" have dbus-daemon dbus
 
 # ---- units ---------------------------------------------------------------------------------------
 
-UNITS="plugflashd.service plugflash-worker.socket plugflash-worker@.service"
+UNITS="plugflashd.service plugflash-worker.socket plugflash-worker@.service
+	plugflash-worker-can.socket plugflash-worker-can@.service"
 
 # The units as installed, but with programs that exist on any machine.
 stage_units() {
@@ -83,6 +85,8 @@ report "exposure of the mind: $(exposure plugflashd.service), at most $MIND_EXPO
 	exposure_below plugflashd.service $MIND_EXPOSURE_MAX
 report "exposure of the hands: $(exposure plugflash-worker@.service), at most $HANDS_EXPOSURE_MAX tenths" \
 	exposure_below plugflash-worker@.service $HANDS_EXPOSURE_MAX
+report "exposure of the hands on CAN: $(exposure plugflash-worker-can@.service), at most $CAN_HANDS_EXPOSURE_MAX tenths" \
+	exposure_below plugflash-worker-can@.service $CAN_HANDS_EXPOSURE_MAX
 
 # ---- drop-ins ------------------------------------------------------------------------------------
 
@@ -265,6 +269,7 @@ check_path_names() {
 	local state
 	state=$(name NAME_STATE_DIRECTORY)
 	says units/plugflash-worker.socket "ListenSequentialPacket=$(name NAME_WORKER_SOCKET)" &&
+		says units/plugflash-worker-can.socket "ListenSequentialPacket=$(name NAME_WORKER_CAN_SOCKET)" &&
 		says units/plugflashd.service "StateDirectory=${state#/var/lib/}" &&
 		says units/plugflashd.service "ReadOnlyPaths=-$state/$(name NAME_FIRMWARE_SUBDIRECTORY)" &&
 		mentions units/plugflash.tmpfiles "d $state " &&

@@ -67,7 +67,7 @@ static struct turns measure_turns(const struct story_board *options)
 	enum can_speaker speaker;
 	struct katapult_device device;
 	assert_int_equal(can_reach_open(&address, &reach), 0);
-	assert_int_equal(can_reach_recognise(reach, 1000, &speaker), 0);
+	assert_int_equal(can_reach_recognise(reach, CAN_SPEAKER_KATAPULT, 1000, &speaker), 0);
 	assert_int_equal(speaker, CAN_SPEAKER_KATAPULT);
 	struct katapult_wire wire = { .stream = &reach->katapult.stream, .is_awake = true };
 	assert_int_equal(katapult_connect(&wire, &device), 0);

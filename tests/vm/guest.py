@@ -21,6 +21,7 @@ import names
 
 SERVICE = "plugflashd.service"
 SOCKET = "plugflash-worker.socket"
+CAN_SOCKET = "plugflash-worker-can.socket"
 POLICIES = pathlib.Path(names.POLICY_DIRECTORY_ADMIN)
 STATE = pathlib.Path(names.STATE_DIRECTORY)
 FIRMWARE = STATE / names.FIRMWARE_SUBDIRECTORY
@@ -346,7 +347,7 @@ class VirtualMachineRig:
 
     @staticmethod
     def stop_service():
-        run("systemctl", "stop", SERVICE, SOCKET, check=False)
+        run("systemctl", "stop", SERVICE, SOCKET, CAN_SOCKET, check=False)
 
     @staticmethod
     def reload_policies():

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: MIT */
+/* Looks at whole buses, in virtual time: who is there, what is wrong, and how little is said. */
+#include "unit/katapult_story.h"
+
+#include "model/can_health.h"
+
+static const struct story_board node = {
+	.chip = STM32_G0B1_512K, .on_can = true, .old_bytes = STORY_KLIPPER_BYTES
+};
+
+static void on_keep(
+	void *context, enum keepsake kind, uint32_t address, const uint8_t *bytes, size_t length)
+{
+	(void)address;
+	assert_int_equal(kind, KEEP_CAN);
+	assert_int_equal(can_sight_decode(bytes, length, context), 0);
+}
+
+static int go_on(void *context, enum job_phase phase, uint64_t done, uint64_t total)
+{
+	(void)context, (void)phase, (void)done, (void)total;
+	return 0;
+}
+
+static void look(struct katapult_story *story, const char (*expected)[CAN_UUID_TEXT], size_t count,
+	struct can_sight *ret)
+{
+	const struct backend *backend = backend_for_mode(MODE_CAN);
+	const struct backend_watch watch = {
+		.on_progress = go_on, .on_keep = on_keep, .context = ret
+	};
+	const struct board_address address = {
+		.can = STORY_BUS, .expected = expected, .expected_count = count
+	};
+	struct backend_session *session = NULL;
+	struct backend_failure failure;
+	struct board_facts facts;
+	uint64_t since = bench_now_nsec(story->bench);
+	if (backend->open(&address, &watch, &session, &failure) < 0 ||
+		backend->probe(session, &facts, &failure) < 0)
+		fail_msg("%s", failure.sentence);
+	assert_null(backend->close(session));
+	assert_in_range(bench_now_nsec(story->bench) - since, 0, 10 * NSEC_PER_SEC);
+}
+
+static enum can_health health_of(const struct can_sight *sight)
+{
+	struct can_diagnosis diagnosis;
+	can_diagnose(sight, NULL, &diagnosis);
+	return diagnosis.health;
+}
+
+static struct bench_board *plug_beside(struct katapult_story *story, uint8_t id)
+{
+	const struct stm32_options options = { .chip = STM32_G0B1_512K,
+		.unique_id = { id, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11 },
+		.image = story->before,
+		.image_bytes = story->offset,
+		.boot0_released = true,
+		.katapult_offset = story->offset };
+	struct bench_board *board = bench_plug_node(story->bench, "beside", &options);
+	bench_advance(story->bench, NSEC_PER_SEC);
+	return board;
+}
+
+static const struct can_node *find(const struct can_sight *sight, const char *uuid)
+{
+	for (size_t i = 0; i < sight->node_count; i++)
+		if (text_equal(sight->nodes[i].uuid, uuid))
+			return &sight->nodes[i];
+	fail_msg("no node %s", uuid);
+	return NULL;
+}
+
+static void a_katapult_and_a_klipper_say_what_they_are(void **state)
+{
+	(void)state;
+	struct can_sight sight;
+	char uuid[CAN_UUID_TEXT];
+	_cleanup_(katapult_story_freep) struct katapult_story *story = katapult_story_new(&node);
+	katapult_story_reset(story);
+	assert_true(katapult_story_await_application(story));
+	struct bench_board *loader = plug_beside(story, 7);
+	text_hex(bench_resident(loader)->can.uuid, BUS_NODE_UUID_BYTES, uuid);
+	look(story, NULL, 0, &sight);
+	assert_int_equal(sight.node_count, 2);
+	const struct can_node *klipper = find(&sight, story->uuid), *katapult = find(&sight, uuid);
+	assert_int_equal(klipper->kind, CAN_NODE_KLIPPER);
+	assert_true(klipper->is_asked && katapult->is_asked);
+	assert_string_equal(klipper->running.version, "v0.13.0-1-g0a1b2c3d");
+	assert_int_equal(katapult->kind, CAN_NODE_KATAPULT);
+	assert_int_equal(katapult->application_start, story->base + story->offset);
+	assert_string_equal(katapult->bootloader_version, KATA_VERSION);
+	assert_int_equal(bench_resident(loader)->katapult.counters.wedges, 0);
+	/* Both answered the query, under one number. */
+	assert_int_equal(health_of(&sight), CAN_COLLIDING);
+}
+
+/* A Klipper keeps its number for ever, and answers no query then. */
+static void a_node_that_has_a_number_is_asked_by_its_name(void **state)
+{
+	(void)state;
+	struct can_sight sight;
+	char expected[2][CAN_UUID_TEXT] = { "", "38c9bdae9652" };
+	_cleanup_(katapult_story_freep) struct katapult_story *story = katapult_story_new(&node);
+	katapult_story_reset(story);
+	assert_true(katapult_story_await_application(story));
+	look(story, NULL, 0, &sight);
+	assert_int_equal(health_of(&sight), CAN_WELL);
+	look(story, NULL, 0, &sight);
+	assert_int_equal(sight.node_count, 0);
+	assert_int_equal(health_of(&sight), CAN_QUIET);
+	strcpy(expected[0], story->uuid);
+	look(story, (const char(*)[CAN_UUID_TEXT])expected, 2, &sight);
+	assert_true(find(&sight, story->uuid)->is_asked);
+	assert_int_equal(find(&sight, expected[1])->kind, CAN_NODE_SILENT);
+	assert_int_equal(health_of(&sight), CAN_NODE_MISSING);
+	assert_int_equal(bench_resident(story->board)->can.counters.conflicts, 0);
+}
+
+static void where_klippers_host_talks_one_frame_is_all(void **state)
+{
+	(void)state;
+	struct can_sight sight;
+	_cleanup_(katapult_story_freep) struct katapult_story *story = katapult_story_new(&node);
+	bench_use_bus(story->bench, 3);
+	look(story, NULL, 0, &sight);
+	assert_int_equal(bench_bus(story->bench)->host_frames, 1);
+	assert_int_equal(bench_resident(story->board)->can.counters.numbered, 0);
+	assert_int_equal(sight.listeners, 3);
+	assert_int_equal(health_of(&sight), CAN_IN_USE);
+}
+
+static void each_trouble_of_a_bus_has_its_name(void **state)
+{
+	(void)state;
+	struct can_sight sight;
+	_cleanup_(katapult_story_freep) struct katapult_story *story = katapult_story_new(&node);
+	bench_unplug(story->board);
+	look(story, NULL, 0, &sight);
+	assert_int_equal(health_of(&sight), CAN_UNACKNOWLEDGED);
+	assert_int_equal(sight.interface.controller, CAN_ERROR_PASSIVE);
+	bench_set_bus_up(story->bench, false);
+	look(story, NULL, 0, &sight);
+	assert_int_equal(health_of(&sight), CAN_DOWN);
+	katapult_story_free(TAKE_PTR(story));
+
+	struct story_board wrong = node;
+	wrong.bus.host_bitrate = 500000;
+	story = katapult_story_new(&wrong);
+	look(story, NULL, 0, &sight);
+	assert_int_equal(health_of(&sight), CAN_WRONG_BITRATE);
+	assert_int_equal(sight.interface.controller, CAN_BUS_OFF);
+	katapult_story_free(TAKE_PTR(story));
+
+	struct story_board bridge = node;
+	bridge.bus.is_bridge = true;
+	story = katapult_story_new(&bridge);
+	look(story, NULL, 0, &sight);
+	assert_int_equal(health_of(&sight), CAN_WELL);
+	struct can_diagnosis diagnosis;
+	can_diagnose(&sight, NULL, &diagnosis);
+	assert_true(diagnosis.is_blind);
+}
+
+int main(void)
+{
+	const struct CMUnitTest stories[] = {
+		cmocka_unit_test(a_katapult_and_a_klipper_say_what_they_are),
+		cmocka_unit_test(a_node_that_has_a_number_is_asked_by_its_name),
+		cmocka_unit_test(where_klippers_host_talks_one_frame_is_all),
+		cmocka_unit_test(each_trouble_of_a_bus_has_its_name),
+	};
+	return cmocka_run_group_tests(stories, NULL, NULL);
+}

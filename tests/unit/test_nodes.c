@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: MIT */
+/* Boards on CAN buses as the mind has them: what a policy says of them, which rule means which
+ * node, and in which order their jobs go. */
+#include "unit/expect.h"
+
+#include "daemon/queue.h"
+#include "daemon/rulebook.h"
+#include "model/policy.h"
+
+#define UUID   "154aab036e6a"
+#define SERIAL "3D0052001450425539383920" /* whose uuid that is */
+
+#define RULES                                                                \
+	"rules = ({ name = \"toolhead\"; match = { board = \"toolhead\"; };" \
+	" flash = { image = \"k.bin\"; enter_bootloader = true; }; },"       \
+	" { name = \"all\"; match = { }; flash = { image = \"x.bin\"; }; });"
+
+static struct policy *parse(const char *text, struct reasons *errors)
+{
+	_cleanup_(policy_freep) struct policy *policy = policy_new();
+	_cleanup_(reasons_done) struct reasons warnings = { 0 };
+	assert_int_equal(rulebook_parse("a.conf", text, policy, errors, &warnings), 0);
+	assert_int_equal(rulebook_check(policy, errors), 0);
+	return TAKE_PTR(policy);
+}
+
+static struct policy *accepted(const char *text)
+{
+	_cleanup_(reasons_done) struct reasons errors = { 0 };
+	struct policy *policy = parse(text, &errors);
+	if (errors.count > 0)
+		fail_msg("%s", errors.items[0].sentence);
+	return policy;
+}
+
+static void expect_complaint(const char *text, const char *words)
+{
+	_cleanup_(reasons_done) struct reasons errors = { 0 };
+	_cleanup_(policy_freep) struct policy *policy = parse(text, &errors);
+	assert_true(errors.count > 0);
+	if (!strstr(errors.items[0].sentence, words))
+		fail_msg("no \"%s\" in: %s", words, errors.items[0].sentence);
+}
+
+/* ---- what a policy says ------------------------------------------------------------------- */
+
+static void a_policy_knows_buses_and_who_is_on_them(void **state)
+{
+	(void)state;
+	_cleanup_(policy_freep) struct policy *policy = accepted(
+		"buses = ({ interface = \"can0\"; bitrate = 500000; });"
+		"boards = ({ name = \"toolhead\"; can_uuid = \"" UUID "\"; bus = \"can0\"; });");
+	assert_int_equal(policy_bus(policy, "can0")->setting.bitrate, 500000);
+	assert_null(policy_bus(policy, "can1"));
+	assert_string_equal(policy_board(policy, "toolhead")->bus, "can0");
+}
+
+static void what_is_wrong_with_a_bus_is_said(void **state)
+{
+	(void)state;
+	expect_complaint("buses = ({ bitrate = 1000000; });", "interface = \"can0\"");
+	expect_complaint("buses = ({ interface = \"can 0\"; });", "name of an interface");
+	expect_complaint("buses = ({ interface = \"can0\"; bitrate = 5; });", "bitrate");
+	expect_complaint("buses = ({ interface = \"can0\"; }, { interface = \"can0\"; });",
+		"exists already");
+	expect_complaint("boards = ({ name = \"toolhead\"; bus = \"can0\"; });", "can_uuid");
+}
+
+/* ---- which rule means which node ---------------------------------------------------------- */
+
+static enum verdict decide(const char *boards, const char *can, const char *uuid, const char **ret)
+{
+	_cleanup_(freep) char *text = text_format("%s" RULES, boards);
+	_cleanup_(policy_freep) struct policy *policy = accepted(text);
+	_cleanup_(device_freep) struct device *node = device_new_node(can, uuid, MODE_KATAPULT);
+	const struct policy_rule *rule;
+	enum verdict verdict = policy_decide(policy, node, NULL, &rule);
+	*ret = rule ? "toolhead" : NULL;
+	assert_true(!rule || text_equal(rule->name, "toolhead"));
+	return verdict;
+}
+
+static void only_a_rule_that_names_it_means_a_node(void **state)
+{
+	(void)state;
+	static const char by_uuid[] =
+		"boards = ({ name = \"toolhead\"; can_uuid = \"" UUID "\"; });";
+	static const char by_serial[] =
+		"boards = ({ name = \"toolhead\"; serial = \"" SERIAL "\"; });";
+	static const char on_can1[] =
+		"boards = ({ name = \"toolhead\"; can_uuid = \"" UUID "\"; bus = \"can1\"; });";
+	const char *rule;
+	assert_int_equal(decide(by_uuid, "can0", UUID, &rule), VERDICT_PROBE);
+	assert_int_equal(decide(by_uuid, "can0", "154AAB036E6A", &rule), VERDICT_PROBE);
+	assert_int_equal(decide(by_serial, "can0", UUID, &rule), VERDICT_PROBE);
+	assert_int_equal(decide(by_uuid, "can0", "154aab036e6b", &rule), VERDICT_NO_RULE);
+	assert_int_equal(decide(on_can1, "can0", UUID, &rule), VERDICT_NO_RULE);
+	assert_int_equal(decide(on_can1, "can1", UUID, &rule), VERDICT_PROBE);
+}
+
+static void a_node_has_one_place_in_every_mode(void **state)
+{
+	(void)state;
+	_cleanup_(device_freep) struct device *loader =
+		device_new_node("can0", "154AAB036E6A", MODE_KATAPULT);
+	_cleanup_(device_freep) struct device *running = device_in_mode(loader, MODE_KLIPPER);
+	assert_string_equal(loader->place, "can0-154AAB036E6A");
+	assert_string_equal(running->place, loader->place);
+	assert_string_equal(running->can_uuid, UUID);
+	assert_int_equal(running->mode, MODE_KLIPPER);
+	assert_true(device_is_node(running) && device_is_standing(running));
+	assert_false(device_is_bridge(running) || device_is_line(running));
+}
+
+/* ---- in which order ----------------------------------------------------------------------- */
+
+static struct job *add_node(struct queue *queue, uint64_t id, const char *uuid)
+{
+	_cleanup_(device_freep) struct device *node = device_new_node("can0", uuid, MODE_KATAPULT);
+	return queue_add(queue, id, node);
+}
+
+static struct job *add_bridge(struct queue *queue, uint64_t id)
+{
+	struct device bridge = { .place = (char *)"usb-1",
+		.port = (char *)"1-1",
+		.syspath = (char *)"/sys/devices/usb1/1-1",
+		.mode = MODE_KLIPPER,
+		.can_uuid = "38c9bdae9652",
+		.serial = (char *)"",
+		.manufacturer = (char *)"",
+		.product = (char *)"" };
+	return queue_add(queue, id, &bridge);
+}
+
+static void the_bridge_goes_last(void **state)
+{
+	(void)state;
+	_cleanup_(queue_freep) struct queue *queue = queue_new();
+	struct job *bridge = add_bridge(queue, 1);
+	struct job *one = add_node(queue, 2, UUID), *two = add_node(queue, 3, "154aab036e6b");
+	assert_ptr_equal(queue_next(queue, 8, 0), one);
+	one->state = JOB_PROBING;
+	assert_ptr_equal(queue_next(queue, 8, 0), two);
+	two->state = JOB_DONE;
+	assert_null(queue_next(queue, 8, 0));
+	one->state = JOB_DONE;
+	assert_ptr_equal(queue_next(queue, 8, 0), bridge);
+}
+
+static void nobody_begins_on_a_bus_whose_bridge_is_written(void **state)
+{
+	(void)state;
+	_cleanup_(queue_freep) struct queue *queue = queue_new();
+	struct job *bridge = add_bridge(queue, 1);
+	bridge->state = JOB_WRITING;
+	bridge->worker = (struct worker *)queue; /* never looked into */
+	struct job *node = add_node(queue, 2, UUID);
+	assert_null(queue_next(queue, 8, 0));
+	bridge->worker = NULL;
+	bridge->state = JOB_DONE;
+	assert_ptr_equal(queue_next(queue, 8, 0), node);
+}
+
+int main(void)
+{
+	const struct CMUnitTest stories[] = {
+		cmocka_unit_test(a_policy_knows_buses_and_who_is_on_them),
+		cmocka_unit_test(what_is_wrong_with_a_bus_is_said),
+		cmocka_unit_test(only_a_rule_that_names_it_means_a_node),
+		cmocka_unit_test(a_node_has_one_place_in_every_mode),
+		cmocka_unit_test(the_bridge_goes_last),
+		cmocka_unit_test(nobody_begins_on_a_bus_whose_bridge_is_written),
+	};
+	return cmocka_run_group_tests(stories, NULL, NULL);
+}
