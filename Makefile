@@ -7,7 +7,7 @@
 # A floor may include the floors named here and nothing else; `make check` enforces it on every
 # #include, and each floor is one archive, so that the linker agrees.
 
-FLOORS       := base model port backend worker daemon client
+FLOORS       := base model port backend worker daemon client setup
 MAY_base     := base
 MAY_model    := base model
 MAY_port     := base model port
@@ -15,15 +15,18 @@ MAY_backend  := base model port backend
 MAY_worker   := base model port backend worker
 MAY_daemon   := base model daemon
 MAY_client   := base model client
+MAY_setup    := base model port daemon setup
 
 # program: its floors, topmost first, and the libraries that it may link
-PROGRAMS                  := plugflashd plugflash-worker plugflash
+PROGRAMS                  := plugflashd plugflash-worker plugflash plugflash-can
 FLOORS_plugflashd         := daemon model base
 LIBS_plugflashd           := libudev libsystemd libconfig libcjson libcrypto sqlite3 zlib
 FLOORS_plugflash-worker   := worker backend port model base
 LIBS_plugflash-worker     := libusb-1.0 libsocketcan libsystemd libcjson libcrypto zlib
 FLOORS_plugflash          := client model base
 LIBS_plugflash            := libsystemd libcjson libcrypto zlib
+FLOORS_plugflash-can      := setup daemon port model base
+LIBS_plugflash-can        := libsocketcan libconfig libcjson libcrypto zlib
 
 # ---- settings ------------------------------------------------------------------------------------
 

@@ -9,11 +9,12 @@ SHARE    := $(DESTDIR)$(PREFIX)/share
 
 .PHONY: install
 install: all
-	install -D -m 0755 -t $(LIBEXEC) $(B)/plugflashd $(B)/plugflash-worker
+	install -D -m 0755 -t $(LIBEXEC) $(B)/plugflashd $(B)/plugflash-worker $(B)/plugflash-can
 	install -D -m 0755 -t $(DESTDIR)$(PREFIX)/bin $(B)/plugflash
 	install -D -m 0644 -t $(UNITS) units/plugflashd.service units/plugflash-worker.socket \
 		units/plugflash-worker@.service \
-		units/plugflash-worker-can.socket units/plugflash-worker-can@.service
+		units/plugflash-worker-can.socket units/plugflash-worker-can@.service \
+		units/plugflash-can@.service
 	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/lib/systemd/system-preset units/90-plugflash.preset
 	install -D -m 0644 units/plugflash.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/plugflash.conf
 	install -D -m 0644 units/plugflash.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/plugflash.conf

@@ -97,6 +97,12 @@ static int check_rule(const struct policy *policy, size_t place, const struct na
 			"add it to boards = ( … )",
 			rule->origin.file, rule->origin.line, rule->name ? rule->name : "",
 			rule->board);
+	if (r >= 0 && rule->on_update && !rule->board)
+		r = reasons_add(errors, REASON_POLICY_INVALID,
+			"%s:%u: rule \"%s\" is for new images, too, and names no board, so that "
+			"nobody knows whom to flash; add board = \"…\" to its match, or take on_update "
+			"out",
+			rule->origin.file, rule->origin.line, rule->name ? rule->name : "");
 	if (r >= 0 && contradicts_board(policy, rule))
 		r = reasons_add(errors, REASON_POLICY_INVALID,
 			"%s:%u: rule \"%s\" states another chip than the entry of its board \"%s\"; "

@@ -269,6 +269,7 @@ static const struct key flash_keys[] = {
 	{ "bootloader", flash_bootloader },
 	{ "overwrite_bootloader", flash_bootloader },
 	{ "enter_bootloader", flash_enter_bootloader },
+	{ "on_update", flash_on_update },
 	{ "leave_on_refusal", flash_leave_on_refusal },
 	{ "chip", flash_chip },
 	{ "sha256", flash_sha256 },

@@ -53,6 +53,7 @@ void take_group(struct parse *parse, const config_setting_t *group, const struct
 /* rulebook_can.c: what is said of CAN buses, and of boards on them. */
 void board_bus(struct parse *parse, const config_setting_t *setting, void *board);
 void parse_bus(struct parse *parse, const config_setting_t *setting);
+void flash_on_update(struct parse *parse, const config_setting_t *setting, void *rule);
 
 /* rulebook_terms.c: the keys of flash = { … } that say more about the image than its name. */
 void flash_expect(struct parse *parse, const config_setting_t *setting, void *rule);

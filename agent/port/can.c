@@ -30,7 +30,6 @@
 struct can {
 	int fd;
 	char name[CAN_NAME_TEXT];
-	unsigned index;
 	int locks[CAN_SHARES];
 };
 
@@ -43,9 +42,15 @@ static int64_t now_msec(void)
 
 /* ---- opening ----------------------------------------------------------------------------- */
 
-static int bind_to(int fd, unsigned index)
+/* Not by if_nametoindex(), which looks for a kind of socket in /proc/net and makes one. */
+static int bind_to(int fd, const char *interface)
 {
-	const struct sockaddr_can address = { .can_family = AF_CAN, .can_ifindex = (int)index };
+	struct ifreq request = { 0 };
+	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", interface);
+	if (ioctl(fd, SIOCGIFINDEX, &request) < 0)
+		return errno == ENODEV ? -ENODEV : -errno;
+	const struct sockaddr_can address = { .can_family = AF_CAN,
+		.can_ifindex = request.ifr_ifindex };
 	if (bind(fd, (const struct sockaddr *)&address, sizeof(address)) == 0)
 		return 0;
 	return errno == ENXIO || errno == ENODEV ? -ENODEV : -errno;
@@ -78,11 +83,8 @@ int can_open(const char *interface, struct can **ret)
 	can->fd = socket(PF_CAN, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, CAN_RAW);
 	if (can->fd < 0)
 		return -errno;
-	can->index = if_nametoindex(interface);
-	if (can->index == 0)
-		return errno == ENODEV ? -ENODEV : -errno;
 	TRY(prepare(can->fd));
-	TRY(bind_to(can->fd, can->index));
+	TRY(bind_to(can->fd, interface));
 	*ret = TAKE_PTR(can);
 	return 0;
 }
@@ -275,8 +277,8 @@ int can_lock_all(struct can *can)
  * other (net/can/af_can.c: can_rcv_list_find()). */
 int can_listeners(const struct can *can, uint32_t first, uint32_t last, unsigned *ret_count)
 {
-	static const char *const lists[] = { "/proc/self/net/can/rcvlist_sff",
-		"/proc/self/net/can/rcvlist_fil" };
+	static const char *const lists[] = { "/proc/net/can/rcvlist_sff",
+		"/proc/net/can/rcvlist_fil" };
 	unsigned count = 0;
 	for (size_t i = 0; i < ELEMENTSOF(lists); i++) {
 		char line[256];

@@ -65,3 +65,7 @@ int can_listeners(const struct can *can, uint32_t first, uint32_t last, unsigned
 /* What the kernel says of an interface, by netlink and sysfs; -ENODEV: there is none of this name,
  * or it is none for CAN. What the driver does not tell stays unknown. */
 int can_interface_read(const char *name, struct can_interface *ret) _must_check_;
+
+/* Takes the interface down, sets what the setting states, and brings it up; needs CAP_NET_ADMIN.
+ * -EOPNOTSUPP: its driver has no bitrate, as vcan. */
+int can_interface_set(const char *name, const struct can_setting *setting) _must_check_;

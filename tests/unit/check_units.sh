@@ -10,6 +10,7 @@ cd "$(dirname "$0")/../.." || exit 1
 # systemd-analyze's exposure in tenths: 10 is "1.0".
 MIND_EXPOSURE_MAX=10
 HANDS_EXPOSURE_MAX=10
+SETUP_EXPOSURE_MAX=25
 CAN_HANDS_EXPOSURE_MAX=15 # they share the network of the computer, of which CAN is a part
 
 stage=$(mktemp -d) || exit 1
@@ -46,13 +47,14 @@ report "dbus-daemon is here" have dbus-daemon dbus
 # ---- units ---------------------------------------------------------------------------------------
 
 UNITS="plugflashd.service plugflash-worker.socket plugflash-worker@.service
-	plugflash-worker-can.socket plugflash-worker-can@.service"
+	plugflash-worker-can.socket plugflash-worker-can@.service plugflash-can@.service"
 
 # The units as installed, but with programs that exist on any machine.
 stage_units() {
 	local unit
 	mkdir -p "$stage/units" "$stage/libexec"
-	cp /bin/true "$stage/libexec/plugflashd" && cp /bin/true "$stage/libexec/plugflash-worker" || return 1
+	cp /bin/true "$stage/libexec/plugflashd" && cp /bin/true "$stage/libexec/plugflash-worker" &&
+		cp /bin/true "$stage/libexec/plugflash-can" || return 1
 	for unit in $UNITS; do
 		sed "s,^\(ExecStart=\)/usr/libexec/plugflash/,\1$stage/libexec/," "units/$unit" \
 			>"$stage/units/$unit" || return 1
@@ -87,6 +89,9 @@ report "exposure of the hands: $(exposure plugflash-worker@.service), at most $H
 	exposure_below plugflash-worker@.service $HANDS_EXPOSURE_MAX
 report "exposure of the hands on CAN: $(exposure plugflash-worker-can@.service), at most $CAN_HANDS_EXPOSURE_MAX tenths" \
 	exposure_below plugflash-worker-can@.service $CAN_HANDS_EXPOSURE_MAX
+
+report "exposure of plugflash-can: $(exposure plugflash-can@.service), at most $SETUP_EXPOSURE_MAX tenths" \
+	exposure_below plugflash-can@.service $SETUP_EXPOSURE_MAX
 
 # ---- drop-ins ------------------------------------------------------------------------------------
 
@@ -205,8 +210,11 @@ check_rules_labels() {
 }
 
 # Policy is the service's; a tag is what monitors of some test beds cannot see.
+# But for one unit, which sets CAN interfaces up if a policy says so.
 check_rules_restraint() {
-	! grep -v '^#' $RULES | grep -E 'RUN|PROGRAM|TAG\+?="|SYSTEMD_WANTS'
+	local wants='ACTION=="add", ATTR{type}=="280", ENV{SYSTEMD_WANTS}+="plugflash-can@$name.service"'
+	grep -qxF "$wants" $RULES &&
+		! grep -v '^#' $RULES | grep -vxF "$wants" | grep -E 'RUN|PROGRAM|TAG\+?="|SYSTEMD_WANTS'
 }
 
 check_rules_modes() {
@@ -263,6 +271,13 @@ check_user_names() {
 		mentions $RULES "GROUP:=\"$usb\"" &&
 		mentions units/org.plugflash1.conf "<policy user=\"$user\">" &&
 		mentions units/org.plugflash1.conf "<policy group=\"$group\">"
+}
+
+# The one program that may set interfaces may do nothing else with that.
+check_setup_rights() {
+	says units/plugflash-can@.service "CapabilityBoundingSet=CAP_NET_ADMIN" &&
+		says units/plugflashd.service "CapabilityBoundingSet=" &&
+		says units/plugflash-worker-can@.service "CapabilityBoundingSet="
 }
 
 check_path_names() {
@@ -327,6 +342,7 @@ check_catalog_headers() {
 	done
 }
 
+report "CAP_NET_ADMIN is plugflash-can's alone" check_setup_rights
 report "names of users are those of names.h" check_user_names
 report "names of paths are those of names.h" check_path_names
 report "paths of drop-ins are those of the manual" check_dropin_paths

@@ -48,9 +48,14 @@ static void a_policy_knows_buses_and_who_is_on_them(void **state)
 {
 	(void)state;
 	_cleanup_(policy_freep) struct policy *policy = accepted(
-		"buses = ({ interface = \"can0\"; bitrate = 500000; });"
+		"buses = ({ interface = \"can0\"; bitrate = 500000; setup = true; sample_point = 0.8;"
+		" restart_ms = 100; txqueuelen = 128; });"
 		"boards = ({ name = \"toolhead\"; can_uuid = \"" UUID "\"; bus = \"can0\"; });");
 	assert_int_equal(policy_bus(policy, "can0")->setting.bitrate, 500000);
+	assert_int_equal(policy_bus(policy, "can0")->setting.sample_point_permille, 800);
+	assert_int_equal(policy_bus(policy, "can0")->setting.restart_msec, 100);
+	assert_int_equal(policy_bus(policy, "can0")->setting.queue_length, 128);
+	assert_true(policy_bus(policy, "can0")->setting.setup);
 	assert_null(policy_bus(policy, "can1"));
 	assert_string_equal(policy_board(policy, "toolhead")->bus, "can0");
 }
@@ -61,6 +66,12 @@ static void what_is_wrong_with_a_bus_is_said(void **state)
 	expect_complaint("buses = ({ bitrate = 1000000; });", "interface = \"can0\"");
 	expect_complaint("buses = ({ interface = \"can 0\"; });", "name of an interface");
 	expect_complaint("buses = ({ interface = \"can0\"; bitrate = 5; });", "bitrate");
+	expect_complaint("buses = ({ interface = \"can0\"; setup = true; });", "has no bitrate");
+	expect_complaint(
+		"buses = ({ interface = \"can0\"; sample_point = 2.0; });", "sample_point wants");
+	expect_complaint("rules = ({ name = \"a\"; match = { }; flash = { image = \"x\"; "
+			 "on_update = true; }; });",
+		"names no board");
 	expect_complaint("buses = ({ interface = \"can0\"; }, { interface = \"can0\"; });",
 		"exists already");
 	expect_complaint("boards = ({ name = \"toolhead\"; bus = \"can0\"; });", "can_uuid");
