@@ -448,6 +448,17 @@ void conduct_drain(struct conduct *conduct)
 			stop_looking(job);
 }
 
+int conduct_hold_bus(struct conduct *conduct, const char *can)
+{
+	return queue_hold_bus(conduct->queue, can);
+}
+
+void conduct_release_bus(struct conduct *conduct, const char *can)
+{
+	queue_release_bus(conduct->queue, can);
+	conduct_start_waiting_jobs(conduct);
+}
+
 bool conduct_is_idle(const struct conduct *conduct)
 {
 	return queue_active(conduct->queue) == 0;

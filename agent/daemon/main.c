@@ -15,6 +15,8 @@
 #include "base/names.h"
 #include "base/text.h"
 #include "daemon/bus.h"
+#include "daemon/can_links.h"
+#include "daemon/can_rescue.h"
 #include "daemon/conduct.h"
 #include "daemon/journal.h"
 #include "daemon/monitor.h"
@@ -44,6 +46,8 @@ struct mind {
 	struct conduct_settings conduct_settings;
 	struct conduct *conduct;
 	struct monitor *monitor;
+	struct can_links *links;
+	struct can_rescue *rescue;
 	struct bus_view view;
 	struct bus *bus;
 	bool draining;
@@ -128,6 +132,13 @@ static void on_overrun(void *context)
 		"the kernel dropped device events; all devices are read anew");
 }
 
+static void on_bus_up(void *context, const char *interface, bool was_present)
+{
+	struct mind *mind = context;
+	if (!mind->draining)
+		can_rescue_look(mind->rescue, mind->policy, interface, was_present);
+}
+
 static void leave_when_idle(struct mind *mind)
 {
 	if (mind->draining && conduct_is_idle(mind->conduct))
@@ -185,6 +196,8 @@ static int watch_signals(struct mind *mind)
 static void mind_done(struct mind *mind)
 {
 	bus_free(mind->bus);
+	can_rescue_free(mind->rescue);
+	can_links_free(mind->links);
 	monitor_free(mind->monitor);
 	conduct_free(mind->conduct);
 	policy_free(mind->policy);
@@ -235,10 +248,20 @@ static int prepare(struct mind *mind, const struct options *options)
 	return monitor_new(mind->event, &calls, &mind->monitor);
 }
 
+/* What begins jobs beside what is plugged in: buses that come up. */
+static int prepare_triggers(struct mind *mind)
+{
+	const struct can_links_calls calls = { .on_up = on_bus_up, .context = mind };
+	TRY(can_links_new(mind->event, &calls, &mind->links));
+	return can_rescue_new(mind->event, mind->conduct_settings.can_worker_socket, mind->conduct,
+		&mind->rescue);
+}
+
 static int open_bus(struct mind *mind)
 {
 	mind->view = (struct bus_view){
 		.monitor = mind->monitor,
+		.links = mind->links,
 		.conduct = mind->conduct,
 		.policy = mind->policy,
 		.firmware_directory = mind->firmware_directory,
@@ -267,6 +290,8 @@ static int run(const struct options *options)
 		.rulebook = rulebook_source_of(options),
 	};
 	int r = prepare(&mind, options);
+	if (r >= 0)
+		r = prepare_triggers(&mind);
 	if (r >= 0)
 		r = open_bus(&mind);
 	if (r < 0) {
