@@ -7,6 +7,7 @@
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/names.h"
 #include "base/text.h"
 #include "daemon/aftermath.h"
 #include "daemon/conduct.h"
@@ -249,9 +250,10 @@ static void admit(struct job *job)
 		return;
 	int r = start(job);
 	if (r < 0) {
-		_cleanup_(freep) char *sentence = text_format(
-			"no worker could be started at %s: %s; is its socket unit active?",
-			worker_socket(job), strerror(-r));
+		_cleanup_(freep) char *sentence =
+			text_format("no worker could be started at %s: %s; is %s active?",
+				worker_socket(job), strerror(-r),
+				is_on_can(job) ? NAME_WORKER "-can.socket" : NAME_WORKER ".socket");
 		conduct_finish(
 			job, OUTCOME_FAILED, REASON_NO_WORKER, sentence ? sentence : "no worker");
 		return;
