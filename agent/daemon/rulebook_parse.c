@@ -245,11 +245,6 @@ static void flash_application_start(struct parse *p, const config_setting_t *s, 
 	rule->application_start = (uint32_t)want_number(p, s, 0, ADDRESS_MOST);
 }
 
-static void flash_on_update(struct parse *p, const config_setting_t *s, void *rule)
-{
-	((struct policy_rule *)rule)->on_update = want_bool(p, s);
-}
-
 static void flash_limit(struct parse *p, const config_setting_t *s, void *rule)
 {
 	((struct policy_rule *)rule)->limit = (unsigned)want_number(p, s, 1, 1000000);
@@ -268,7 +263,6 @@ static const struct key flash_keys[] = {
 	{ "expect", flash_expect },
 	{ "verify", flash_verify },
 	{ "present", flash_present },
-	{ "on_update", flash_on_update },
 	{ "force", flash_force },
 	{ "declare", flash_declare },
 	{ "downgrade", flash_downgrade },
