@@ -263,18 +263,21 @@ static void its_name_there_is_stated_or_follows_from_its_serial(void **state)
 	assert_false(can_names_uuid(policy_board(policy, "c"), uuid));
 }
 
-static void a_rule_may_want_new_images(void **state)
+static void a_rule_may_want_new_images_for_a_board_that_it_names(void **state)
 {
 	(void)state;
-	_cleanup_(policy_freep) struct policy *policy =
-		accepted("rules = ({ name = \"r\"; match = { };"
-			 " flash = { image = \"k.bin\"; on_update = true; }; },"
-			 " { name = \"s\"; match = { }; flash = { image = \"k.bin\"; }; });");
+	static const char board[] = "boards = ({ name = \"toolhead\"; can_uuid = \"" UUID "\"; });";
+	_cleanup_(freep) char *wants =
+		text_format("%s rules = ({ name = \"r\"; match = { board = \"toolhead\"; };"
+			    " flash = { image = \"k.bin\"; on_update = true; }; },"
+			    " { name = \"s\"; match = { }; flash = { image = \"k.bin\"; }; });",
+			board);
+	_cleanup_(policy_freep) struct policy *policy = accepted(wants);
 	assert_true(policy->rules[0].on_update);
 	assert_false(policy->rules[1].on_update);
 	expect_complaint("rules = ({ name = \"r\"; match = { };"
-			 " flash = { image = \"k.bin\"; on_update = 1; }; });",
-		"on_update");
+			 " flash = { image = \"k.bin\"; on_update = true; }; });",
+		"names no board");
 }
 
 int main(void)
@@ -292,7 +295,7 @@ int main(void)
 		cmocka_unit_test(which_bus_is_behind_a_bridge_nobody_knows),
 		cmocka_unit_test(a_board_is_on_the_bus_that_is_stated_or_the_only_one),
 		cmocka_unit_test(its_name_there_is_stated_or_follows_from_its_serial),
-		cmocka_unit_test(a_rule_may_want_new_images),
+		cmocka_unit_test(a_rule_may_want_new_images_for_a_board_that_it_names),
 	};
 	return cmocka_run_group_tests(stories, NULL, NULL);
 }
