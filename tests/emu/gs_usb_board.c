@@ -5,8 +5,9 @@
  *
  *	manufacturer=TEXT product=TEXT serial=TEXT has_switch=1 stays_off=1 others=BITRATE
  *
- * Its one fault, "others bitrate=N", is what happens to the wire: those who are there speak at
- * another rate, or (0) nobody is there any more.
+ * "others" are some who acknowledge and say nothing; boards with can=1 are plugged in behind it.
+ *The one fault, "others bitrate=N", is what happens to the cable: all who are there speak at
+ *another rate, or (0) it is open.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -15,29 +16,17 @@
 #include "emu/emulated_board.h"
 #include "emu/gs_usb_chip.h"
 
+#define BITRATE 1000000u
+
 struct adapter_board {
 	struct emulated_board board; /* first */
 	struct gs_usb *adapter;
 	struct gs_usb_chip chip;
-	uint32_t others; /* the bitrate of those who acknowledge; 0: nobody does */
 };
 
 static struct adapter_board *board_of(const struct emulated_board *board)
 {
 	return (struct adapter_board *)board;
-}
-
-/* --- the wire ---------------------------------------------------------------------------- */
-
-static enum gs_usb_fate meet(
-	void *context, uint64_t now, uint32_t bitrate, const struct gs_usb_frame *frame)
-{
-	const struct adapter_board *board = context;
-	(void)now;
-	(void)frame;
-	if (!board->others)
-		return GS_USB_UNACKNOWLEDGED;
-	return bitrate == board->others ? GS_USB_ACKNOWLEDGED : GS_USB_DESTROYED;
 }
 
 /* --- the board --------------------------------------------------------------------------- */
@@ -153,7 +142,8 @@ static int arm(struct emulated_board *board, uint64_t now, const struct words *w
 		if (!value || strcmp(words->words[index], "bitrate") != 0 ||
 			!word_number(value, &bitrate))
 			return -EINVAL;
-		board_of(board)->others = (uint32_t)bitrate;
+		board_of(board)->chip.others_bitrate = (uint32_t)bitrate;
+		board_of(board)->chip.nodes_bitrate = (uint32_t)bitrate;
 	}
 	*ret_wrong = NULL;
 	return 0;
@@ -201,7 +191,7 @@ static bool set_number(struct adapter_board *board, struct gs_usb_options *optio
 	else if (!strcmp(key, "stays_off"))
 		board->chip.stays_off = value;
 	else if (!strcmp(key, "others"))
-		board->others = (uint32_t)value;
+		board->chip.others_bitrate = (uint32_t)value;
 	else
 		return false;
 	return true;
@@ -233,8 +223,7 @@ static int configure(struct adapter_board *board, const struct words *words, siz
 			return -EINVAL;
 	}
 	*ret_wrong = NULL;
-	board->chip.meet = meet;
-	board->chip.context = board;
+	board->chip.nodes_bitrate = BITRATE;
 	const struct gs_usb_wire wire = gs_usb_chip_wire(&board->chip);
 	TRY(gs_usb_new(&options, &wire, &board->adapter));
 	board->chip.adapter = board->adapter;
@@ -256,4 +245,9 @@ int candlelight_board_new(const struct words *words, size_t first, struct emulat
 	}
 	*ret = &board->board;
 	return 0;
+}
+
+struct gs_usb_chip *candlelight_board_chip(struct emulated_board *board)
+{
+	return board->operations == &operations ? &board_of(board)->chip : NULL;
 }

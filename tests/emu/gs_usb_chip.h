@@ -7,31 +7,45 @@
  * forgotten what it wanted to send; or stays away.
  */
 #include "emu/gs_usb.h"
-
-/* What a frame of ours meets out there. */
-enum gs_usb_fate {
-	GS_USB_ACKNOWLEDGED,
-	GS_USB_UNACKNOWLEDGED, /* nobody is there, or hears */
-	GS_USB_DESTROYED, /* who is there reads something else, and says so: another bitrate */
-};
+#include "emu/resident.h"
 
 #define GS_USB_MAILBOXES 3
+#define GS_USB_NODES     8
+
+/* A board behind the adapter: what runs in it, and its time. */
+struct gs_usb_node {
+	struct device_core *core;
+	struct resident *resident;
+};
 
 struct gs_usb_chip {
 	struct gs_usb *adapter;
-	/* Whoever else is on the wire: what becomes of this frame. NULL: nobody is. */
-	enum gs_usb_fate (*meet)(
-		void *context, uint64_t now, uint32_t bitrate, const struct gs_usb_frame *frame);
-	void *context;
-	uint32_t bitrate; /* 0: off the bus */
+	uint32_t bitrate; /* as the host has set it; 0: off the bus */
 	bool listen_only;
 	bool stays_off; /* an FDCAN, until it is set up anew */
+	/* The wire: at which rate its nodes speak, and others who say nothing and acknowledge. 0:
+	 * the cable is open, or there are none. */
+	uint32_t nodes_bitrate, others_bitrate;
+	struct gs_usb_node nodes[GS_USB_NODES];
+	size_t node_count;
 	struct gs_usb_frame mailboxes[GS_USB_MAILBOXES];
 	size_t count;
-	uint64_t due; /* of the frame that is on the wire, or of the way back */
-	unsigned send_errors, receive_errors;
+	/* On the wire until `due`, which is also that of the way back from bus-off. */
+	uint64_t due;
+	struct resident *from; /* NULL: the adapter */
+	bool is_collision;
+	unsigned collisions, send_errors, receive_errors;
 	enum gs_usb_state state;
 };
 
 /* What gs_usb_new() wants. */
 struct gs_usb_wire gs_usb_chip_wire(struct gs_usb_chip *chip);
+
+/* -ENOSPC when there are as many as the cable has room for. */
+int gs_usb_chip_add(struct gs_usb_chip *chip, struct device_core *core, struct resident *resident)
+	_must_check_;
+void gs_usb_chip_remove(struct gs_usb_chip *chip, const struct resident *resident);
+
+/* The one in a board of this make; NULL: it is of another. */
+struct emulated_board;
+struct gs_usb_chip *candlelight_board_chip(struct emulated_board *board);

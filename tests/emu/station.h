@@ -55,6 +55,9 @@ DEFINE_CLEANUP(struct station *, station_free)
 int station_loop(struct station *station);
 void station_stop(struct station *station);
 
+/* The place of this name, NULL: nothing was ever plugged in there. */
+struct station_place *station_find(struct station *station, const char *name);
+
 void station_lock(struct station *station);
 void station_unlock(struct station *station);
 /* Wakes the loop up: something happened in another thread. */

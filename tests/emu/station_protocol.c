@@ -37,7 +37,7 @@ static void refuse(struct station_client *client, int error)
 	protocol_answer(client, "{\"ok\":false,\"error\":\"%s\"}", strerror(-error));
 }
 
-static struct station_place *find_place(struct station *station, const char *name)
+struct station_place *station_find(struct station *station, const char *name)
 {
 	struct station_place *place = station->places;
 	while (place && strcmp(place->name, name))
@@ -134,7 +134,7 @@ static void on_plug(struct station_client *client, const struct words *words)
 {
 	_cleanup_(emulated_board_freep) struct emulated_board *board = NULL;
 	const char *wrong = NULL;
-	struct station_place *place = find_place(client->station, words->words[1]);
+	struct station_place *place = station_find(client->station, words->words[1]);
 	if (place && !is_off(place))
 		return refuse(client, -EBUSY);
 	int error = emulated_board_new(words, 2, &board, &wrong);
@@ -252,7 +252,7 @@ static void on_place_verb(struct station_client *client, const struct words *wor
 {
 	const char *verb = words->words[0];
 	struct station_place *place =
-		words->count > 1 ? find_place(client->station, words->words[1]) : NULL;
+		words->count > 1 ? station_find(client->station, words->words[1]) : NULL;
 	if (!place)
 		return refuse(client, -ENOENT);
 	place->station->transport.run(place, station_now());

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * bench-vhci SOCKET: emulated boards for a real kernel, by the USB/IP words that vhci_hcd speaks
- * over a socket. A place is a port of the first virtual hub, 1 to 15, as in its ID_PATH. Needs root
- * and the module; no usbip tool and no network.
+ * over a socket. A place is a port of the first virtual hub, 1 to 15, as in its ID_PATH; or a node
+ * of a CAN bus, "vcan0:NAME" or, behind the adapter on port 1, "1:NAME". Needs root and the module;
+ * no usbip tool and no network.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -14,6 +15,7 @@
 #include <sys/socket.h>
 
 #include "emu/controller.h"
+#include "emu/gs_usb_chip.h"
 #include "emu/station.h"
 #include "emu/tty.h"
 #include "emu/vcan.h"
@@ -82,7 +84,8 @@ struct side {
 	uint8_t *input;
 	size_t filled;
 	bool is_uart; /* and no port */
-	bool is_node; /* of a CAN interface, behind the watch */
+	bool is_node; /* of a CAN interface, behind the watch, or of an adapter's bus: */
+	struct resident *on_cable;
 	struct tty tty;
 	char node[TTY_PATH_BYTES];
 };
@@ -333,38 +336,64 @@ static uint64_t run_node(struct station_place *place, uint64_t now)
 {
 	struct side *side = place->side;
 	uint64_t next = controller_run(&side->controller, now);
+	if (side->on_cable)
+		return next;
 	vcan_speak(side->watch.fd, resident_of(place), now);
 	uint64_t then = controller_run(&side->controller, now);
 	return then < next ? then : next;
 }
 
-/* "vcan0:toolhead" */
+/* Of "1:toolhead" the adapter that is plugged into port 1; NULL: the name says another thing. */
+static struct gs_usb_chip *chip_of(const struct station_place *node)
+{
+	char name[16];
+	if (sscanf(node->name, "%15[^:]", name) != 1)
+		return NULL;
+	struct station_place *adapter = station_find(node->station, name);
+	return adapter ? candlelight_board_chip(adapter->board) : NULL;
+}
+
+static int watch_interface(struct side *side)
+{
+	char interface[16];
+	if (sscanf(side->place->name, "%15[^:]", interface) != 1)
+		return -EINVAL;
+	int fd = vcan_open(interface);
+	side->watch = (struct station_watch){ .fd = fd, .on_ready = on_frames, .context = side };
+	return fd < 0 ? fd : station_watch(side->place->station, &side->watch);
+}
+
+/* "vcan0:toolhead", or "1:toolhead" behind an adapter. */
 static int add_node(struct station_place *place)
 {
-	struct emulated_board *board = place->board;
+	struct resident *resident = resident_of(place);
+	struct device_core *core = place->board->operations->core(place->board);
+	struct gs_usb_chip *chip = chip_of(place);
 	struct side *side = place->side;
-	char interface[16];
-	if (!resident_of(place)->on_can || sscanf(place->name, "%15[^:]", interface) != 1)
+	if (!resident || !resident->on_can)
 		return -EINVAL;
-	if (side) {
-		side->controller.core = board->operations->core(board);
+	if (!side) {
+		side = calloc(1, sizeof(*side));
+		if (!side)
+			return -ENOMEM;
+		side->place = place;
+		side->is_node = true;
+		side->watch.fd = -1;
+		int error = chip ? 0 : watch_interface(side);
+		if (error < 0) {
+			free(side);
+			return error;
+		}
+		controller_init(&side->controller, core, station_now());
+		place->side = side;
+	}
+	side->controller.core = core;
+	if (!chip)
 		return 0;
-	}
-	side = calloc(1, sizeof(*side));
-	if (!side)
-		return -ENOMEM;
-	int fd = vcan_open(interface);
-	side->place = place;
-	side->is_node = true;
-	side->watch = (struct station_watch){ .fd = fd, .on_ready = on_frames, .context = side };
-	int error = fd < 0 ? fd : station_watch(place->station, &side->watch);
-	if (error < 0) {
-		free(side);
-		return error;
-	}
-	controller_init(&side->controller, board->operations->core(board), station_now());
-	place->side = side;
-	return 0;
+	gs_usb_chip_remove(chip, side->on_cable);
+	side->on_cable = resident;
+	gs_usb_chip_remove(chip, resident);
+	return gs_usb_chip_add(chip, core, resident);
 }
 
 static uint64_t run_place(struct station_place *place, uint64_t now)
@@ -402,7 +431,7 @@ static int add_uart(struct station_place *place)
 {
 	struct emulated_board *board = place->board;
 	struct side *side = place->side;
-	if (!board->operations->resident(board)->on_uart)
+	if (!resident_of(place) || !resident_of(place)->on_uart)
 		return -EINVAL;
 	if (side) {
 		side->controller.core = board->operations->core(board);

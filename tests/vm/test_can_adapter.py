@@ -1,27 +1,62 @@
 # SPDX-License-Identifier: MIT
-"""CAN buses behind a real kernel: adapters that its gs_usb drives, and what becomes of a bus."""
-import guest
-from can_interface import ERROR_FRAME, QUERY, Interface, receive
-from vm_story import Story
+"""CAN buses behind an adapter that the kernel's gs_usb drives: a toolboard is flashed over it, and
+what is wrong with a bus is named by what a real driver tells of it."""
+import json
+import pathlib
 
+import guest
+import images
+import names
+from can_interface import ERROR_FRAME, QUERY, Interface, receive
+from residents import SERIAL, ResidentStory, built
+
+BUS, PORT = "can0", 1
+PLACE = f"{PORT}:toolhead"
 RATE = 1_000_000
+NODE = {"kind": "stm32", "chip": "g0b1", "uid": SERIAL, "can": 1, "button": 0, "speed": 8}
+NEW, OLD = "klipper-stm32g0b1-can-8k", "klipper-stm32g0b1-can-8k-old"
 # linux/can/error.h
 ACKNOWLEDGE, PROTOCOL, BUS_OFF = 0x20, 0x08, 0x40
 
+POLICY = """
+boards = ({{ name = "toolhead"; chip = "stm32g0b1"; can_uuid = "{uuid}"; bus = "can0"; }});
+rules = ({{ name = "toolhead"; match = {{ board = "toolhead"; }};
+          flash = {{ image = "klipper.bin"; enter_bootloader = true; }}; }});
+"""
 
-class CanStory(Story):
+
+class AdapterStory(ResidentStory):
     def plug_adapter(self, **options):
         """Returns when udev has done with its interface, which is down."""
         guest.run("modprobe", "--all", "can", "can_raw", "gs_usb")
-        self.bench.plug_for_all_to_see(1, kind="candlelight", **options)
-        return Interface("can0")
+        self.bench.plug_for_all_to_see(PORT, kind="candlelight", **options)
+        return Interface(BUS)
 
     def set_others(self, bitrate):
-        """Who else is on the wire, acknowledges, and at which rate; 0: nobody is."""
-        self.bench.fault(1, "others", bitrate=bitrate)
+        """At which rate those speak who are on the wire; 0: the cable is open."""
+        self.bench.fault(PORT, "others", bitrate=bitrate)
+
+    def plug_toolhead(self):
+        """It runs Klipper behind its Katapult, on the adapter's bus; the policy knows it."""
+        path = pathlib.Path("/tmp/node.bin")
+        path.write_bytes(images.over((0, built("katapult-stm32g0b1-can")), (0x2000, built(OLD))))
+        self.bench.plug(PLACE, image=path, **NODE)
+        self.bench.wait_until(PLACE, "mode=application")
+        uuid = self.bench.state(PLACE)["uuid"]
+        self.rig.write_firmware("klipper.bin", built(NEW))
+        self.rig.write_policy("can.conf", POLICY.format(uuid=uuid))
+        return f"{BUS}-{uuid}"
+
+    @staticmethod
+    def look():
+        """What plugflash says of the bus."""
+        return json.loads(guest.run("plugflash", "can", BUS, "--json", check=False))["buses"][0]
+
+    def assert_named(self, health, seen):
+        self.assertEqual(seen["health"], health, seen)
 
 
-class Adapter(CanStory):
+class Kernel(AdapterStory):
     """What the kernel makes of the emulated adapter: that everything else rests on."""
 
     def test_a_bus_in_order_alone_and_at_another_rate(self):
@@ -29,10 +64,10 @@ class Adapter(CanStory):
         self.assertFalse(can.is_up())
         can.bring_up(RATE)
         self.assertEqual((can.is_up(), can.bitrate(), can.state()), (True, RATE, "error-active"))
-        self.assertEqual(self.bench.state(1)["bitrate"], RATE)
+        self.assertEqual(self.bench.state(PORT)["bitrate"], RATE)
         can.send(QUERY, b"\0")
-        self.bench.wait_until(1, "sent=1")
-        self.assertEqual(self.bench.state(1)["send_errors"], 0)
+        self.bench.wait_until(PORT, "sent=1")
+        self.assertEqual(self.bench.state(PORT)["send_errors"], 0)
         self.assert_nobody_acknowledges(can)
         self.assert_the_others_come_back(can)
         self.assert_bus_off_at_another_rate(can)
@@ -59,3 +94,55 @@ class Adapter(CanStory):
             receive(raw, lambda number, _: number & ERROR_FRAME and number & PROTOCOL)
             receive(raw, lambda number, _: number & ERROR_FRAME and number & BUS_OFF)
         can.wait_until(lambda its: its.statistics().bus_off > 0)
+
+
+class Toolhead(AdapterStory):
+    def test_it_is_flashed_over_the_adapter_and_says_what_it_runs(self):
+        can = self.plug_adapter()
+        place = self.plug_toolhead()
+        can.bring_up(RATE)
+        self.rig.start_service()
+        guest.run("plugflash", "flash", "toolhead", check=False)
+        ends = self.ends(place, 4)
+        told = [end["MESSAGE"] for end in ends]
+        self.assertEqual([end[names.FIELD_OUTCOME] for end in ends],
+                         ["refused", "entered", "flashed", "identical"], told)
+        self.assertEqual(ends[2][names.FIELD_VERIFY], "readback", told)
+        image = built(NEW)
+        self.assertTrue(self.bench.flash(PLACE)[0x2000:][:len(image)] == image)
+        self.assertEqual(self.bench.state(PLACE)["wedges"], 0)
+        self.assertEqual(self.bench.state(PORT)["frames_lost"], 0)
+
+
+class Health(AdapterStory):
+    """One adapter, one toolhead, and all that can be wrong with the wire between them."""
+
+    def test_what_is_wrong_with_a_bus_is_named(self):
+        can = self.plug_adapter()
+        self.plug_toolhead()
+        self.rig.start_service()
+        self.assert_named("down", self.look())
+        can.bring_up(RATE)
+        seen = self.look()
+        self.assert_named("well", seen)
+        self.assertEqual((seen["driver"], seen["bitrate"], seen["controller"], seen["bridge"]),
+                         ("gs_usb", RATE, "error-active", False), seen)
+        self.assertEqual([node["kind"] for node in seen["nodes"]], ["klipper"], seen)
+        self.set_others(0)
+        seen = self.look()
+        self.assert_named("unacknowledged", seen)
+        self.assertEqual(seen["controller"], "error-passive", seen)
+        self.set_others(RATE // 2)
+        seen = self.look()
+        self.assert_named("wrong-bitrate", seen)
+        self.assertGreater(seen["times_bus_off"], 0, seen)
+        self.assert_named_when_it_stays_off()
+
+    def assert_named_when_it_stays_off(self):
+        """An adapter whose controller does not come back by itself."""
+        self.bench.unplug_for_all_to_see(PORT)
+        can = self.plug_adapter(stays_off=1, others=RATE // 2)
+        can.bring_up(RATE)
+        can.send(QUERY, b"\0")
+        can.wait_until(lambda its: its.state() == "bus-off")
+        self.assert_named("bus-off", self.look())
