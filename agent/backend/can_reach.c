@@ -78,16 +78,22 @@ static int open_bus(struct can_reach *reach, const char *name)
 	return can_stream_open(&reach->katapult, name, reach->katapult_number);
 }
 
+int can_reach_interface(const struct board_address *address, char ret[CAN_NAME_TEXT])
+{
+	if (address->usb.syspath)
+		return find_interface(address->usb.syspath, ret);
+	snprintf(ret, CAN_NAME_TEXT, "%s", address->can);
+	return 0;
+}
+
 int can_reach_open(const struct board_address *address, struct can_reach **ret)
 {
 	char name[CAN_NAME_TEXT];
 	_cleanup_(can_reach_closep) struct can_reach *reach = calloc(1, sizeof *reach);
 	if (!reach)
 		return -ENOMEM;
-	if (address->usb.syspath)
-		TRY(find_interface(address->usb.syspath, name));
-	else
-		snprintf(name, sizeof(name), "%s", address->can);
+	reach->is_bridge = address->usb.syspath != NULL;
+	TRY(can_reach_interface(address, name));
 	snprintf(reach->uuid, sizeof(reach->uuid), "%s", address->can_uuid);
 	TRY(open_bus(reach, name));
 	*ret = TAKE_PTR(reach);
@@ -103,6 +109,12 @@ struct can_reach *can_reach_close(struct can_reach *reach)
 	can_close(reach->can);
 	free(reach);
 	return NULL;
+}
+
+void can_reach_limit(struct can_reach *reach, unsigned msec)
+{
+	reach->katapult.deadline_msec = reach->klipper.deadline_msec =
+		can_now_msec(reach->can) + msec;
 }
 
 uint32_t can_reach_bitrate(const struct can_reach *reach)
@@ -149,6 +161,7 @@ static int choose_klipper_number(struct can_reach *reach)
 	for (unsigned i = 0; i < KLIPPER_EACH; i++) {
 		unsigned number = reach->klipper_number + i;
 		TRY(can_stream_open(&reach->klipper, reach->interface.name, number));
+		reach->klipper.deadline_msec = reach->katapult.deadline_msec;
 		TRY(say_empty_block(&reach->klipper));
 		int r = await(&reach->klipper, OCCUPIED_MSEC);
 		if (r == 0)
@@ -184,29 +197,36 @@ int can_reach_recognise(
 	int64_t deadline_msec = can_now_msec(reach->can) + msec;
 	int r;
 	*ret = CAN_SPEAKER_NOBODY;
+	/* While the only node of a bus resets, nobody acknowledges, and nothing leaves. */
 	do {
 		r = ask(reach, wanted, ret);
 		if (r == 0 && wanted == CAN_SPEAKER_KATAPULT)
 			r = ask(reach, CAN_SPEAKER_KLIPPER, ret);
-	} while (r == 0 && can_now_msec(reach->can) < deadline_msec);
+	} while ((r == 0 || r == -ENOBUFS) && can_now_msec(reach->can) < deadline_msec);
 	if (r == 0 && wanted == CAN_SPEAKER_KLIPPER)
 		r = ask(reach, CAN_SPEAKER_KATAPULT, ret);
 	return r < 0 ? r : 0;
+}
+
+/* Positive: it does. */
+static int is_klipper_there(struct can_reach *reach)
+{
+	TRY(stream_discard_input(&reach->klipper.stream));
+	TRY(say_empty_block(&reach->klipper));
+	return await(&reach->klipper, ANSWER_MSEC);
 }
 
 int can_reach_enter(struct can_reach *reach)
 {
 	int64_t deadline_msec = can_now_msec(reach->can) + ENTER_MSEC;
 	TRY(tell_all(reach, can_word_enter(reach->uuid)));
-	do {
-		TRY(stream_discard_input(&reach->klipper.stream));
-		TRY(say_empty_block(&reach->klipper));
-		int r = await(&reach->klipper, ANSWER_MSEC);
-		if (r <= 0)
-			/* A bridge takes its interface with it. */
-			return r == -ENODEV || r == -ENETDOWN ? 0 : r;
-	} while (can_now_msec(reach->can) < deadline_msec);
-	return -ETIMEDOUT;
+	int r;
+	do
+		r = is_klipper_there(reach);
+	while (r > 0 && can_now_msec(reach->can) < deadline_msec);
+	if (reach->is_bridge && (r == -ENODEV || r == -ENETDOWN || r == -ENOBUFS))
+		return 0;
+	return r > 0 ? -ETIMEDOUT : r;
 }
 
 /* ---- failing ----------------------------------------------------------------------------- */

@@ -20,6 +20,7 @@ struct can_reach {
 	char uuid[CAN_UUID_TEXT];
 	struct can_stream katapult, klipper;
 	unsigned katapult_number, klipper_number;
+	bool is_bridge; /* a USB device, which takes its interface with it when it resets */
 };
 
 /*
@@ -31,8 +32,14 @@ int can_reach_open(const struct board_address *address, struct can_reach **ret) 
 struct can_reach *can_reach_close(struct can_reach *reach);
 DEFINE_CLEANUP(struct can_reach *, can_reach_close)
 
+/* The interface by whose name that is; -ENODEV: a bridge, which has none now. */
+int can_reach_interface(const struct board_address *address, char ret[CAN_NAME_TEXT]) _must_check_;
+
 /* How many programs of this computer listen to nodes that are none of ours. */
 int can_reach_listeners(const struct can *can, unsigned *ret_count) _must_check_;
+
+/* From so long on nobody is spoken to any more, and everything is -ETIMEDOUT. */
+void can_reach_limit(struct can_reach *reach, unsigned msec);
 
 /* What the bus runs at; 0: not known, as behind a bridge, which takes no notice of what is set. */
 uint32_t can_reach_bitrate(const struct can_reach *reach);
@@ -45,8 +52,8 @@ uint32_t can_reach_bitrate(const struct can_reach *reach);
 int can_reach_recognise(struct can_reach *reach, enum can_speaker wanted, unsigned msec,
 	enum can_speaker *ret) _must_check_;
 
-/* Tells Klipper to enter its boot loader, and waits until it does not answer any more. -ETIMEDOUT:
- * it still does. */
+/* Tells Klipper to enter its boot loader, and waits until it does not answer any more, or its
+ * interface has left with it. -ETIMEDOUT: it still answers. */
 int can_reach_enter(struct can_reach *reach) _must_check_;
 
 /* visit_fail() with a sentence for what befell the bus; 0: none for this error. */

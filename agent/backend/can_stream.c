@@ -14,33 +14,53 @@ static struct can_stream *of(struct stream *stream)
 	return (struct can_stream *)stream;
 }
 
-/* The next frame of the node, into `kept`. */
-static int receive(struct can_stream *stream, unsigned timeout_msec)
+static unsigned left_until(const struct can_stream *stream, int64_t deadline_msec)
+{
+	int64_t left = deadline_msec - can_now_msec(stream->can);
+	return left > 0 ? (unsigned)left : 0;
+}
+
+static int64_t deadline_of(const struct can_stream *stream, unsigned timeout_msec)
 {
 	int64_t deadline_msec = can_now_msec(stream->can) + timeout_msec;
-	for (;;) {
-		struct can_frame_seen frame;
-		int64_t left = deadline_msec - can_now_msec(stream->can);
-		TRY(can_receive(stream->can, &frame, left > 0 ? (unsigned)left : 0));
-		if (frame.is_error) {
-			can_errors_note(&stream->errors, &frame);
-			if (frame.number & CAN_ERR_BUSOFF)
-				return -ENETDOWN;
-		} else if (frame.number == stream->from && frame.length > 0) {
-			memcpy(stream->kept, frame.data, frame.length);
-			stream->kept_count = frame.length;
-			return 0;
-		}
-		if (left <= 0)
-			return -ETIMEDOUT;
+	bool is_sooner = stream->deadline_msec && stream->deadline_msec < deadline_msec;
+	return is_sooner ? stream->deadline_msec : deadline_msec;
+}
+
+/* One frame, whosesoever. Positive: the node's, into `kept`. */
+static int receive(struct can_stream *stream, unsigned timeout_msec)
+{
+	struct can_frame_seen frame;
+	TRY(can_receive(stream->can, &frame, timeout_msec));
+	if (frame.is_error) {
+		can_errors_note(&stream->errors, &frame);
+		return frame.number & CAN_ERR_BUSOFF ? -ENETDOWN : 0;
 	}
+	if (frame.number != stream->from || frame.length == 0)
+		return 0;
+	memcpy(stream->kept, frame.data, frame.length);
+	stream->kept_count = frame.length;
+	return 1;
+}
+
+/* Errors of the bus may come without end instead. */
+static int receive_node(struct can_stream *stream, unsigned timeout_msec)
+{
+	int64_t deadline_msec = deadline_of(stream, timeout_msec);
+	unsigned left;
+	int r;
+	do {
+		left = left_until(stream, deadline_msec);
+		r = receive(stream, left);
+	} while (r == 0 && left > 0);
+	return r == 0 ? -ETIMEDOUT : r;
 }
 
 static int on_read(struct stream *base, void *ret, size_t capacity, unsigned timeout_msec)
 {
 	struct can_stream *stream = of(base);
 	if (stream->kept_count == 0)
-		TRY(receive(stream, timeout_msec));
+		TRY(receive_node(stream, timeout_msec));
 	size_t count = stream->kept_count < capacity ? stream->kept_count : capacity;
 	memcpy(ret, stream->kept, count);
 	stream->kept_count -= count;
@@ -52,12 +72,14 @@ static int on_write(struct stream *base, const void *data, size_t length, unsign
 {
 	struct can_stream *stream = of(base);
 	int64_t deadline_msec = can_now_msec(stream->can) + timeout_msec;
+	/* Nothing, but never a part. */
+	if (stream->deadline_msec && stream->deadline_msec <= can_now_msec(stream->can))
+		return -ETIMEDOUT;
 	for (size_t at = 0; at < length; at += CAN_PAYLOAD) {
 		size_t left = length - at;
-		int64_t left_msec = deadline_msec - can_now_msec(stream->can);
 		TRY(can_send(stream->can, stream->to, (const uint8_t *)data + at,
 			left < CAN_PAYLOAD ? left : CAN_PAYLOAD,
-			left_msec > 0 ? (unsigned)left_msec : 0));
+			left_until(stream, deadline_msec)));
 	}
 	return 0;
 }
@@ -67,12 +89,10 @@ static int drain(struct can_stream *stream, unsigned msec)
 	int64_t deadline_msec = can_now_msec(stream->can) + msec;
 	int r = 0;
 	/* A node that talks without end is not listened to for ever. */
-	for (unsigned frames = 0; r == 0 && frames < DRAINED_MOST; frames++) {
-		int64_t left = deadline_msec - can_now_msec(stream->can);
-		r = receive(stream, left > 0 ? (unsigned)left : 0);
-	}
+	for (unsigned frames = 0; r >= 0 && frames < DRAINED_MOST; frames++)
+		r = receive(stream, left_until(stream, deadline_msec));
 	stream->kept_count = 0;
-	return r == -ETIMEDOUT ? 0 : r;
+	return r == -ETIMEDOUT || r > 0 ? 0 : r;
 }
 
 static int on_discard_input(struct stream *base)

@@ -14,6 +14,7 @@ struct can_stream {
 	uint32_t to, from;
 	uint8_t kept[CAN_PAYLOAD]; /* of a frame that was read in part */
 	size_t kept_count;
+	int64_t deadline_msec; /* from then on everything is -ETIMEDOUT; 0: never */
 	struct can_errors errors; /* of the bus, while it was listened to */
 };
 

@@ -123,10 +123,12 @@ static int recognise_node(struct backend_session *session)
 
 static int open_node(struct backend_session *session, const struct board_address *address)
 {
-	int r = can_reach_open(address, &session->node);
+	char interface[CAN_NAME_TEXT] = "of its own";
+	int r = can_reach_interface(address, interface);
+	if (r == 0)
+		r = can_reach_open(address, &session->node);
 	if (r < 0)
-		return can_reach_fail(
-			       &session->visit, r, address->can ? address->can : "of its own") < 0
+		return can_reach_fail(&session->visit, r, interface) < 0
 			       ? r
 			       : fail_wire(session, r, "opening it");
 	r = recognise_node(session);

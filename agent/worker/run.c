@@ -357,17 +357,19 @@ static bool pause_unless_called(struct run *run)
 }
 
 /* Another program's hold, and a port that udev has not given to its group yet, may be over soon: no
- * event of the board tells of either. */
-static bool may_pass(const struct backend_failure *failure)
+ * event of the board tells of either. A bridge is there before its interface is up. */
+static bool may_pass(const struct backend_failure *failure, const struct board_address *address)
 {
-	return failure->code == REASON_BOARD_BUSY || failure->code == REASON_NO_PERMISSION;
+	bool is_bridge = address->usb.syspath && address->can_uuid;
+	return failure->code == REASON_BOARD_BUSY || failure->code == REASON_NO_PERMISSION ||
+	       (is_bridge && failure->code == REASON_BUS_DOWN);
 }
 
 static int open_board(struct run *run, const struct board_address *address,
 	const struct backend_watch *watch, struct backend_failure *failure)
 {
 	int r = run->backend->open(address, watch, &run->session, failure);
-	for (unsigned i = 0; i < BUSY_TRIES && r < 0 && may_pass(failure); i++) {
+	for (unsigned i = 0; i < BUSY_TRIES && r < 0 && may_pass(failure, address); i++) {
 		if (!pause_unless_called(run))
 			break;
 		r = run->backend->open(address, watch, &run->session, failure);

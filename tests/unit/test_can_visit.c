@@ -5,9 +5,18 @@
  */
 #include "unit/katapult_story.h"
 
+#include <errno.h>
+
+#include "backend/can_stream.h"
+#include "backend/can_words.h"
+#include "backend/katapult_frame.h"
+
 static const struct story_board node = {
 	.chip = STM32_G0B1_512K, .on_can = true, .old_bytes = STORY_KLIPPER_BYTES
 };
+
+/* Stays in Katapult. */
+static const struct story_board blank_node = { .chip = STM32_G0B1_512K, .on_can = true };
 
 static const struct bus_node *node_of(const struct katapult_story *story)
 {
@@ -129,6 +138,67 @@ static void a_name_that_nobody_has_is_silent_though_others_are_there(void **stat
 	assert_int_equal(node_of(story)->counters.numbered, 0);
 }
 
+/* ---- nodes that come late ----------------------------------------------------------------- */
+
+static void come_late(void *context)
+{
+	struct katapult_story *story = context;
+	bench_advance(story->bench, NSEC_PER_SEC);
+	bench_replug(story->board, false);
+}
+
+static void look_meanwhile(void *context)
+{
+	struct katapult_story *story = context;
+	struct katapult_visit visit = katapult_story_look(story);
+	assert_int_equal(visit.result, 0);
+}
+
+/* While the only node of a bus resets nobody acknowledges, and the queue is full. */
+static void a_node_that_is_alone_may_take_its_time_to_come_back(void **state)
+{
+	(void)state;
+	_cleanup_(katapult_story_freep) struct katapult_story *story =
+		katapult_story_new(&blank_node);
+	const struct bench_side sides[] = {
+		{ .run = look_meanwhile, .context = story },
+		{ .run = come_late, .context = story },
+	};
+	bench_unplug(story->board);
+	bench_side_by_side(story->bench, sides, ELEMENTSOF(sides));
+	assert_int_equal(katapult_story_counters(story)->wedges, 0);
+}
+
+/* Also behind errors of the bus that came before it. */
+static void what_came_and_was_not_read_is_thrown_away(void **state)
+{
+	(void)state;
+	uint8_t frame[KATAPULT_FRAME_MAX], bytes[CAN_PAYLOAD];
+	size_t length = katapult_frame(KATAPULT_CONNECT, NULL, 0, frame);
+	_cleanup_(katapult_story_freep) struct katapult_story *story =
+		katapult_story_new(&blank_node);
+	const struct can_word word = can_word_number_katapult(story->uuid, 160);
+	struct can_stream stream;
+	bench_unplug(story->board);
+	assert_int_equal(can_stream_open(&stream, STORY_BUS, 160), 0);
+	assert_int_equal(can_send(stream.can, CAN_ADMIN, word.bytes, word.length, 100), 0);
+	bench_replug(story->board, false);
+	/* There is no room for more behind the errors of meanwhile. */
+	for (unsigned i = 0; i < 100; i++) {
+		struct can_frame_seen seen;
+		assert_int_equal(can_receive(stream.can, &seen, 0), 0);
+		assert_true(seen.is_error);
+	}
+	assert_int_equal(stream_write(&stream.stream, frame, length, 100), 0);
+	bench_advance(story->bench, 20 * NSEC_PER_MSEC);
+	assert_int_equal(stream_discard_input(&stream.stream), 0);
+	assert_true(stream.errors.no_acknowledge > 0);
+	assert_int_equal(stream_read(&stream.stream, bytes, sizeof(bytes), 100), -ETIMEDOUT);
+	assert_int_equal(stream_write(&stream.stream, frame, length, 100), 0);
+	assert_int_equal(stream_read(&stream.stream, bytes, sizeof(bytes), 100), CAN_PAYLOAD);
+	can_stream_done(&stream);
+}
+
 /* ---- in Klipper --------------------------------------------------------------------------- */
 
 static void a_node_that_runs_klipper_says_so(void **state)
@@ -174,6 +244,8 @@ int main(void)
 		cmocka_unit_test(a_node_that_is_off_leaves_a_bus_where_nobody_acknowledges),
 		cmocka_unit_test(at_another_rate_the_controller_leaves_the_bus),
 		cmocka_unit_test(a_name_that_nobody_has_is_silent_though_others_are_there),
+		cmocka_unit_test(a_node_that_is_alone_may_take_its_time_to_come_back),
+		cmocka_unit_test(what_came_and_was_not_read_is_thrown_away),
 		cmocka_unit_test(a_node_that_runs_klipper_says_so),
 		cmocka_unit_test(klipper_says_what_it_is_and_makes_way_for_katapult),
 	};
