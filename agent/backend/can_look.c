@@ -17,12 +17,17 @@
 #define GATHER_MSEC 1000
 /* For all that a hostile bus may send meanwhile. */
 #define FRAMES_MOST 20000u
-#define NODE_MSEC   120
+/* For one node to be met, for one to say what it is, and for all of them: at 1 Mbit/s a Klipper
+ * needs a third of a second, at 250 kbit/s four times that. */
+#define MEET_MSEC 120
+#define NODE_MSEC 2500
+#define LOOK_MSEC 8000
 
 struct backend_session {
 	struct visit visit;
 	struct board_address address; /* borrowed texts: the run of the job outlives the visit */
 	struct can *can;
+	int64_t deadline_msec; /* for asking nodes */
 	struct can_sight sight;
 };
 
@@ -134,9 +139,11 @@ static int query(struct backend_session *session)
 	int r = can_send(session->can, CAN_ADMIN, word.bytes, word.length, QUERY_MSEC);
 	session->sight.was_asked = r == 0;
 	session->sight.is_queue_full = r == -ENOBUFS;
+	session->deadline_msec = can_now_msec(session->can) + LOOK_MSEC;
 	return r == 0 || r == -ENOBUFS || r == -ENETDOWN ? gather(session) : r;
 }
 
+/* Before others, so that whoever answers under many names takes no place of theirs, and no time. */
 static void add_expected(struct backend_session *session)
 {
 	for (size_t i = 0; i < session->address.expected_count; i++) {
@@ -175,6 +182,16 @@ static int ask_klipper(
 	return 0;
 }
 
+/* However slowly it answers. */
+static int limit(const struct backend_session *session, struct can_reach *reach)
+{
+	int64_t left = session->deadline_msec - can_now_msec(reach->can);
+	if (left <= 0)
+		return -ETIMEDOUT;
+	can_reach_limit(reach, left < NODE_MSEC ? (unsigned)left : NODE_MSEC);
+	return 0;
+}
+
 /* One that does not answer, or not as it should, is left as it was found. */
 static int ask_node(struct backend_session *session, struct can_node *node)
 {
@@ -187,7 +204,9 @@ static int ask_node(struct backend_session *session, struct can_node *node)
 	TRY(visit_safe_point(&session->visit, PHASE_PROBE, 0, 0));
 	int r = can_reach_open(&address, &reach);
 	if (r == 0)
-		r = can_reach_recognise(reach, wanted, NODE_MSEC, &speaker);
+		r = limit(session, reach);
+	if (r == 0)
+		r = can_reach_recognise(reach, wanted, MEET_MSEC, &speaker);
 	if (r < 0 || speaker == CAN_SPEAKER_NOBODY)
 		return r == -ENOMEM ? r : 0;
 	bool is_katapult = speaker == CAN_SPEAKER_KATAPULT;
@@ -227,9 +246,9 @@ static int look(struct backend_session *session)
 {
 	struct can_sight *sight = &session->sight;
 	TRY(visit_safe_point(&session->visit, PHASE_PROBE, 0, 0));
+	add_expected(session);
 	if (sight->interface.is_up)
 		TRY(query(session));
-	add_expected(session);
 	TRY(ask_nodes(session));
 	/* Its counters, and perhaps its state, are others now. */
 	TRY(can_interface_read(session->address.can, &sight->interface));
@@ -243,9 +262,10 @@ static int can_look_probe(struct backend_session *session, struct board_facts *r
 	int r = look(session);
 	if (r < 0)
 		return session->visit.failure->code == REASON_NONE ? fail(session, r) : r;
+	const struct can_interface *interface = &session->sight.interface;
 	*ret = (struct board_facts){
 		.reach = TRANSPORT_CAN,
-		.can_bitrate = session->sight.interface.bitrate,
+		.can_bitrate = can_interface_is_bridge(interface) ? 0 : interface->bitrate,
 	};
 	return 0;
 }
