@@ -25,6 +25,7 @@ struct verb {
 	bool takes_for;
 	bool takes_port; /* --port, --output */
 	bool takes_dictionary;
+	bool takes_snippet;
 	bool takes_filter; /* --board, --place, --since, --failed, --rows, --csv */
 };
 
@@ -56,7 +57,7 @@ static const struct verb verbs[] = {
 		.argument = "NAME",
 		.needs_argument = true,
 		.takes_port = true },
-	{ .name = "can", .run = verb_can, .argument = "INTERFACE" },
+	{ .name = "can", .run = verb_can, .argument = "INTERFACE", .takes_snippet = true },
 	{ .name = "check", .run = verb_check },
 	{ .name = "reload", .run = verb_reload },
 };
@@ -93,7 +94,9 @@ static void help(void)
 	      "                     were learnt, where they were and what they ran\n"
 	      "  enroll NAME [--port PLACE] [--output FILE]\n"
 	      "                     make the policy's entry for the board that is plugged in\n"
-	      "  can [INTERFACE]    CAN buses: what is wrong with them, and which nodes are there\n"
+	      "  can [INTERFACE] [--snippet ifupdown|networkd]\n"
+	      "                     CAN buses: what is wrong with them, and which nodes are there;\n"
+	      "                     --snippet: the file that sets them up for good\n"
 	      "  check              are policies and installation in order, and if not, what to "
 	      "do\n  reload             put the policy files in force (root)\n"
 	      "\n  --json             the answer as JSON; watch prints one object a line\n"
@@ -156,6 +159,8 @@ static int check_words(
 		return usage(request, "--port and --output mean nothing to %s", verb->name);
 	if (request->dictionary && !verb->takes_dictionary)
 		return usage(request, "--dictionary means nothing to %s", verb->name);
+	if (request->snippet && !verb->takes_snippet)
+		return usage(request, "--snippet means nothing to %s", verb->name);
 	if (request->like && request->argument)
 		return usage(request, "give --like or a place (\"%s\"), not both", words[0]);
 	return 0;
@@ -226,6 +231,9 @@ static int take_option(int option, char **argv, struct request *request, struct 
 	case 'D':
 		request->dictionary = optarg;
 		return 0;
+	case 'S':
+		request->snippet = optarg;
+		return 0;
 	case 'b':
 		request->history.board = optarg;
 		return 0;
@@ -263,6 +271,7 @@ static int parse(int argc, char **argv, struct request *request, struct choice *
 		{ "port", required_argument, NULL, 'P' },
 		{ "output", required_argument, NULL, 'o' },
 		{ "dictionary", required_argument, NULL, 'D' },
+		{ "snippet", required_argument, NULL, 'S' },
 		{ "board", required_argument, NULL, 'b' },
 		{ "place", required_argument, NULL, 'p' },
 		{ "since", required_argument, NULL, 's' },

@@ -34,6 +34,7 @@ struct request {
 	const char *port; /* enroll: a place; NULL: the only board */
 	const char *output_file; /* enroll: NULL: where policies are read */
 	const char *dictionary; /* identify: the file to put it into; NULL: none */
+	const char *snippet; /* can: "ifupdown" or "networkd"; NULL: a report */
 	const char *argument; /* the first one: place or file; NULL: none given */
 	char **arguments; /* all of them */
 	size_t argument_count;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "client/can_snippet.h"
 #include "client/service.h"
 #include "client/verb.h"
 #include "client/view.h"
@@ -67,6 +68,23 @@ static bool is_sick(const cJSON *bus)
 	       !text_equal(health, "in-use");
 }
 
+static int show_snippets(struct request *request, const cJSON *buses)
+{
+	const cJSON *bus;
+	int kind = can_snippet_from_name(request->snippet);
+	if (kind < 0)
+		return problem_set(&request->problem, EXIT_USAGE, "usage",
+			"--snippet wants \"ifupdown\" or \"networkd\"");
+	cJSON_ArrayForEach(bus, buses)
+	{
+		_cleanup_(freep) char *text = can_snippet_text((enum can_snippet)kind, bus);
+		if (!text)
+			return -ENOMEM;
+		fputs(text, request->output->stream);
+	}
+	return EXIT_YES;
+}
+
 int verb_can(struct request *request)
 {
 	_cleanup_(service_closep) sd_bus *bus = NULL;
@@ -81,6 +99,8 @@ int verb_can(struct request *request)
 	bool is_well = true;
 	const cJSON *each;
 	cJSON_ArrayForEach(each, buses) is_well &= !is_sick(each);
+	if (request->snippet)
+		return show_snippets(request, buses);
 	if (request->json)
 		r = json_print(request->output->stream, answer, false);
 	else if (buses->child)

@@ -201,8 +201,19 @@ static int on_list_firmware(sd_bus_message *call, void *context, sd_bus_error *e
 static int on_flash(sd_bus_message *call, void *context, sd_bus_error *error)
 {
 	const struct bus_view *view = ((struct bus *)context)->view;
-	const struct flash_view where = { view->conduct, view->monitor, view->policy };
+	const struct flash_view where = { view->conduct, view->monitor, view->policy, view->links };
 	return bus_flash(call, &where, error);
+}
+
+static int on_list_buses(sd_bus_message *call, void *context, sd_bus_error *error)
+{
+	(void)error;
+	const struct can_links *links = ((struct bus *)context)->view->links;
+	_cleanup_(message_unrefp) sd_bus_message *reply = NULL;
+	int r = begin_array(call, "s", &reply);
+	for (size_t i = 0; i < can_links_count(links) && r >= 0; i++)
+		r = sd_bus_message_append(reply, "s", can_links_at(links, i)->name);
+	return r < 0 ? r : send_array(reply);
 }
 
 static int on_look_at_bus(sd_bus_message *call, void *context, sd_bus_error *error)
@@ -375,6 +386,7 @@ static const sd_bus_vtable vtable[] = {
 	SD_BUS_METHOD("Enrollable", "s", "a{sv}", on_enrollable, SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD("History", "a{sv}", "aa{sv}", on_history, SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD("ListFirmware", NULL, "aa{sv}", on_list_firmware, SD_BUS_VTABLE_UNPRIVILEGED),
+	SD_BUS_METHOD("ListBuses", NULL, "as", on_list_buses, SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD("LookAtBus", "s", "a{sv}aa{sv}", on_look_at_bus, SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD("Flash", "s", "t", on_flash, SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD("Release", "s", NULL, on_release, SD_BUS_VTABLE_UNPRIVILEGED),

@@ -12,6 +12,7 @@
  *   History(a{sv} filter) → aa{sv}, newest first, a page at a time
  *   ListFirmware() → aa{sv}: what the store holds, in the order of the paths
  *   Flash(s place, port or name of a board) → t job
+ *   ListBuses() → as: the CAN interfaces that there are
  *   LookAtBus(s interface) → a{sv} bus, aa{sv} nodes: a CAN bus, once it has been looked at
  *   Release(s place)
  *   Check() → a{sv}: reads the policy files anew, applies nothing
@@ -23,6 +24,7 @@
 #include <systemd/sd-bus.h>
 #include <systemd/sd-event.h>
 
+#include "daemon/can_links.h"
 #include "daemon/conduct.h"
 #include "daemon/monitor.h"
 #include "daemon/rulebook.h"
@@ -32,6 +34,7 @@ struct bus;
 /* What the bus may look at, and the one thing that it may ask for. Outlives the bus. */
 struct bus_view {
 	const struct monitor *monitor;
+	const struct can_links *links;
 	struct conduct *conduct;
 	const struct policy *policy;
 	const char *policy_problem; /* why the files on disk were not taken, or NULL */

@@ -27,6 +27,8 @@ struct waiting {
 	struct waiting *next;
 	sd_bus_message *call;
 	struct can_look *look;
+	struct conduct *conduct; /* that holds the bus for it; NULL: not yet */
+	char interface[CAN_NAME_TEXT];
 	struct can_setting setting;
 	struct name *names;
 	size_t name_count;
@@ -46,6 +48,8 @@ static struct waiting *waiting_free(struct waiting *waiting)
 	if (!waiting)
 		return NULL;
 	can_look_free(waiting->look);
+	if (waiting->conduct)
+		conduct_release_bus(waiting->conduct, waiting->interface);
 	sd_bus_message_unref(waiting->call);
 	for (size_t i = 0; i < waiting->name_count; i++)
 		free(waiting->names[i].board);
@@ -204,25 +208,6 @@ static int learn_names(struct waiting *waiting, const struct policy *policy)
 	return 0;
 }
 
-static bool is_looked_at(const struct bus_can *buses, const char *interface)
-{
-	for (const struct waiting *at = buses->first; at; at = at->next)
-		if (strcmp(can_look_interface(at->look), interface) == 0)
-			return true;
-	return false;
-}
-
-static bool has_jobs(const struct queue *queue)
-{
-	for (size_t i = 0; i < queue_count(queue); i++) {
-		const struct job *job = queue_job(queue, i);
-		bool is_on_can = device_is_node(job->device) || device_is_bridge(job->device);
-		if (is_on_can && job->state != JOB_DONE)
-			return true;
-	}
-	return false;
-}
-
 int bus_can_look(struct bus_can *buses, sd_bus_message *call, const struct bus_can_view *view,
 	sd_bus_error *error)
 {
@@ -231,14 +216,19 @@ int bus_can_look(struct bus_can *buses, sd_bus_message *call, const struct bus_c
 	if (!can_name_is_valid(interface))
 		return sd_bus_error_set(error, SD_BUS_ERROR_INVALID_ARGS,
 			"This is no name of an interface; \"ip link\" shows them, as can0");
-	if (is_looked_at(buses, interface) || has_jobs(conduct_queue(view->conduct)))
+	_cleanup_(waiting_freep) struct waiting *waiting = calloc(1, sizeof(*waiting));
+	if (!waiting)
+		return -ENOMEM;
+	int r = conduct_hold_bus(view->conduct, interface);
+	if (r == -EBUSY)
 		return sd_bus_error_setf(error, ERROR_BUSY,
 			"%s is being looked at, or a board on a CAN bus is being flashed; ask again "
 			"in a moment",
 			interface);
-	_cleanup_(waiting_freep) struct waiting *waiting = calloc(1, sizeof(*waiting));
-	if (!waiting)
-		return -ENOMEM;
+	if (r < 0)
+		return r;
+	waiting->conduct = view->conduct;
+	text_copy_plain(waiting->interface, sizeof(waiting->interface), interface);
 	waiting->buses = buses;
 	waiting->call = sd_bus_message_ref(call);
 	const struct policy_bus *bus = policy_bus(view->policy, interface);

@@ -5,7 +5,7 @@
 #include "base/names.h"
 #include "base/text.h"
 #include "daemon/bus_flash.h"
-#include "model/can_uuid.h"
+#include "daemon/can_names.h"
 
 #define ERROR_NO_BOARD  NAME_BUS ".Error.NoBoard"
 #define ERROR_AMBIGUOUS NAME_BUS ".Error.Ambiguous"
@@ -47,24 +47,13 @@ static int refuse(sd_bus_error *error, const char *name, const char *format, con
 	return sd_bus_error_set(error, name, sentence ? sentence : "refused");
 }
 
-/* The bus that a board is on: the one that it names, or the only one that the policy knows. */
-static const char *bus_of(const struct policy *policy, const struct policy_board *board)
-{
-	if (board->bus)
-		return board->bus;
-	return policy->bus_count == 1 ? policy->buses[0].interface : NULL;
-}
-
 /* Not plugged in, so that it may be on a bus. NULL with `error` set, or when memory is short. */
 static struct device *find_node(
 	const struct flash_view *view, const struct policy_board *board, sd_bus_error *error)
 {
-	char implied[CAN_UUID_TEXT];
-	const char *bus = bus_of(view->policy, board);
-	const char *uuid = board->can_uuid;
-	if (!uuid && can_uuid_from_serial(board->serial, implied))
-		uuid = implied;
-	if (uuid && bus)
+	char uuid[CAN_UUID_TEXT];
+	const char *bus = can_names_bus(view->policy, view->links, board);
+	if (bus && can_names_uuid(board, uuid))
 		return device_new_node(bus, uuid, MODE_KATAPULT);
 	refuse(error, ERROR_NO_BOARD,
 		"\"%s\" is not plugged in, or no rule with flash = { } names it; if it is a node of "

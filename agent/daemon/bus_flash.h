@@ -6,6 +6,7 @@
  */
 #include <systemd/sd-bus.h>
 
+#include "daemon/can_links.h"
 #include "daemon/conduct.h"
 #include "daemon/monitor.h"
 
@@ -14,6 +15,7 @@ struct flash_view {
 	struct conduct *conduct;
 	const struct monitor *monitor;
 	const struct policy *policy;
+	const struct can_links *links; /* may be NULL: no bus is known to be there */
 };
 
 /* `call` has one string: a place, a port, or the name of a board in the policy. */

@@ -7,6 +7,7 @@
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/names.h"
 #include "base/text.h"
 #include "daemon/aftermath.h"
 #include "daemon/conduct.h"
@@ -249,9 +250,10 @@ static void admit(struct job *job)
 		return;
 	int r = start(job);
 	if (r < 0) {
-		_cleanup_(freep) char *sentence = text_format(
-			"no worker could be started at %s: %s; is its socket unit active?",
-			worker_socket(job), strerror(-r));
+		_cleanup_(freep) char *sentence =
+			text_format("no worker could be started at %s: %s; is %s active?",
+				worker_socket(job), strerror(-r),
+				is_on_can(job) ? NAME_WORKER "-can.socket" : NAME_WORKER ".socket");
 		conduct_finish(
 			job, OUTCOME_FAILED, REASON_NO_WORKER, sentence ? sentence : "no worker");
 		return;
@@ -446,6 +448,17 @@ void conduct_drain(struct conduct *conduct)
 				"plugflashd ends; plug the board again");
 		else
 			stop_looking(job);
+}
+
+int conduct_hold_bus(struct conduct *conduct, const char *can)
+{
+	return queue_hold_bus(conduct->queue, can);
+}
+
+void conduct_release_bus(struct conduct *conduct, const char *can)
+{
+	queue_release_bus(conduct->queue, can);
+	conduct_start_waiting_jobs(conduct);
 }
 
 bool conduct_is_idle(const struct conduct *conduct)

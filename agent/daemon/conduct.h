@@ -44,6 +44,10 @@ void conduct_departure(struct conduct *conduct, const struct device *device);
 int conduct_flash(struct conduct *conduct, const struct device *device, struct judgement *ret,
 	uint64_t *ret_job) _must_check_;
 
+/* A bus is looked at as a whole: queue_hold_bus(). Released, the jobs that waited for it begin. */
+int conduct_hold_bus(struct conduct *conduct, const char *can) _must_check_;
+void conduct_release_bus(struct conduct *conduct, const char *can);
+
 /* No new jobs; those that only look are stopped, those that write go on. */
 void conduct_drain(struct conduct *conduct);
 bool conduct_is_idle(const struct conduct *conduct);

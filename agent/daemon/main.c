@@ -15,10 +15,13 @@
 #include "base/names.h"
 #include "base/text.h"
 #include "daemon/bus.h"
+#include "daemon/can_links.h"
+#include "daemon/can_rescue.h"
 #include "daemon/conduct.h"
 #include "daemon/journal.h"
 #include "daemon/monitor.h"
 #include "daemon/rulebook.h"
+#include "daemon/update.h"
 
 #define DIRECTORIES_MAX      8
 #define DRAIN_EXTENSION_USEC 60000000ull
@@ -44,6 +47,9 @@ struct mind {
 	struct conduct_settings conduct_settings;
 	struct conduct *conduct;
 	struct monitor *monitor;
+	struct can_links *links;
+	struct can_rescue *rescue;
+	struct update *update;
 	struct bus_view view;
 	struct bus *bus;
 	bool draining;
@@ -64,6 +70,7 @@ static void adopt_policy(struct mind *mind, struct policy *policy)
 	mind->view.policy = policy;
 	conduct_set_policy(mind->conduct, policy);
 	store_watch(mind->store, policy);
+	update_set_policy(mind->update, policy);
 	policy_free(before);
 	free(TAKE_PTR(mind->policy_problem));
 	mind->view.policy_problem = NULL;
@@ -128,6 +135,13 @@ static void on_overrun(void *context)
 		"the kernel dropped device events; all devices are read anew");
 }
 
+static void on_bus_up(void *context, const char *interface, bool was_present)
+{
+	struct mind *mind = context;
+	if (!mind->draining)
+		can_rescue_look(mind->rescue, mind->policy, interface, was_present);
+}
+
 static void leave_when_idle(struct mind *mind)
 {
 	if (mind->draining && conduct_is_idle(mind->conduct))
@@ -138,6 +152,8 @@ static void on_job_change(void *context, const struct job *job)
 {
 	struct mind *mind = context;
 	bus_job_changed(mind->bus, job);
+	if (job->state == JOB_DONE)
+		update_job_ended(mind->update, job);
 	if (mind->draining)
 		sd_notifyf(0, "EXTEND_TIMEOUT_USEC=%llu", DRAIN_EXTENSION_USEC);
 	leave_when_idle(mind);
@@ -185,6 +201,9 @@ static int watch_signals(struct mind *mind)
 static void mind_done(struct mind *mind)
 {
 	bus_free(mind->bus);
+	update_free(mind->update);
+	can_rescue_free(mind->rescue);
+	can_links_free(mind->links);
 	monitor_free(mind->monitor);
 	conduct_free(mind->conduct);
 	policy_free(mind->policy);
@@ -235,10 +254,28 @@ static int prepare(struct mind *mind, const struct options *options)
 	return monitor_new(mind->event, &calls, &mind->monitor);
 }
 
+/* What begins jobs beside what is plugged in: buses that come up, and new images. */
+static int prepare_triggers(struct mind *mind)
+{
+	const struct can_links_calls calls = { .on_up = on_bus_up, .context = mind };
+	TRY(can_links_new(mind->event, &calls, &mind->links));
+	TRY(can_rescue_new(mind->event, mind->conduct_settings.can_worker_socket, mind->conduct,
+		&mind->rescue));
+	const struct update_settings settings = {
+		.event = mind->event,
+		.conduct = mind->conduct,
+		.monitor = mind->monitor,
+		.links = mind->links,
+		.directory = mind->firmware_directory,
+	};
+	return update_new(&settings, &mind->update);
+}
+
 static int open_bus(struct mind *mind)
 {
 	mind->view = (struct bus_view){
 		.monitor = mind->monitor,
+		.links = mind->links,
 		.conduct = mind->conduct,
 		.policy = mind->policy,
 		.firmware_directory = mind->firmware_directory,
@@ -267,6 +304,8 @@ static int run(const struct options *options)
 		.rulebook = rulebook_source_of(options),
 	};
 	int r = prepare(&mind, options);
+	if (r >= 0)
+		r = prepare_triggers(&mind);
 	if (r >= 0)
 		r = open_bus(&mind);
 	if (r < 0) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The records of jobs; see queue.h. */
 #include <assert.h>
+#include <errno.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -16,9 +17,14 @@
 /* So is one that is back sooner after it was told to leave. */
 #define LEFT_USEC (30 * USEC_PER_SEC)
 
+#define HELD_MAX 8
+
 struct queue {
 	struct job **jobs;
 	size_t count;
+	/* Buses that are looked at as a whole. */
+	char held[HELD_MAX][CAN_NAME_TEXT];
+	size_t held_count;
 };
 
 static struct job *job_free(struct job *job)
@@ -125,6 +131,51 @@ static bool is_active_on_can(const struct job *job)
 	       (device_is_node(job->device) || device_is_bridge(job->device));
 }
 
+/* Which bus is behind a bridge, nobody knows. */
+static bool is_on_bus(const struct job *job, const char *can)
+{
+	return is_active_on_can(job) &&
+	       (device_is_bridge(job->device) || text_equal(job->device->can, can));
+}
+
+static size_t held_index(const struct queue *queue, const char *can)
+{
+	size_t i = 0;
+	while (i < queue->held_count && !text_equal(queue->held[i], can))
+		i++;
+	return i;
+}
+
+int queue_hold_bus(struct queue *queue, const char *can)
+{
+	if (held_index(queue, can) < queue->held_count)
+		return -EBUSY;
+	for (size_t i = 0; i < queue->count; i++)
+		if (is_on_bus(queue->jobs[i], can))
+			return -EBUSY;
+	if (queue->held_count == HELD_MAX || strlen(can) >= CAN_NAME_TEXT)
+		return -ENOSPC;
+	strcpy(queue->held[queue->held_count++], can);
+	return 0;
+}
+
+void queue_release_bus(struct queue *queue, const char *can)
+{
+	size_t at = held_index(queue, can);
+	if (at == queue->held_count)
+		return;
+	queue->held_count--;
+	memmove(queue->held[at], queue->held[queue->held_count], CAN_NAME_TEXT);
+}
+
+static bool is_held(const struct queue *queue, const struct job *job)
+{
+	for (size_t i = 0; i < queue->held_count; i++)
+		if (is_on_bus(job, queue->held[i]))
+			return true;
+	return false;
+}
+
 /* The bridge takes the bus away while it is written: it goes last, and alone. Which bus is behind
  * which bridge is not looked at: there is rarely more than one of them. */
 static bool waits_for_bus(const struct queue *queue, const struct job *job)
@@ -150,7 +201,7 @@ struct job *queue_next(const struct queue *queue, unsigned limit, unsigned limit
 		if (job->worker)
 			busy++;
 		if (next || job->state != JOB_QUEUED || job->printers.question ||
-			waits_for_bus(queue, job))
+			is_held(queue, job) || waits_for_bus(queue, job))
 			continue;
 		if (limit_per_hub == 0 || busy_beside(queue, job) < limit_per_hub)
 			next = job;

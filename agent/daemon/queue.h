@@ -130,6 +130,14 @@ bool queue_was_just_called(const struct queue *queue, const struct job *job);
  * before, which is this one for all that is known? */
 bool queue_was_just_written(const struct queue *queue, const struct job *job);
 
+/*
+ * A bus that is looked at as a whole is held: no job on a node of it begins, and none on a bridge,
+ * since nobody knows which bus is behind it. -EBUSY: it is held already, or there is a job that
+ * would be disturbed, on one of its nodes or on a bridge; also one that waits for its turn.
+ */
+int queue_hold_bus(struct queue *queue, const char *can) _must_check_;
+void queue_release_bus(struct queue *queue, const char *can);
+
 /* Jobs that have not ended. */
 size_t queue_active(const struct queue *queue);
 

@@ -214,6 +214,28 @@ void story_place_released(const char *place)
 		LOG_NOTICE, MESSAGE_PLACE_RELEASED, &fields, "%s: released from quarantine", place);
 }
 
+void story_bus_looked_at(const char *interface, size_t nodes, size_t in_katapult)
+{
+	const struct journal_fields fields = { .place = interface };
+	journal_say(LOG_INFO, MESSAGE_BUS_LOOKED_AT, &fields,
+		"%s has come up: %zu nodes are known there, and %zu of them are in Katapult",
+		interface, nodes, in_katapult);
+}
+
+void story_bus_left_alone(const char *interface, enum reason_code code, const char *sentence)
+{
+	const struct journal_fields fields = { .place = interface, .reason = reason_name(code) };
+	journal_say(LOG_NOTICE, MESSAGE_BUS_LEFT_ALONE, &fields,
+		"%s has come up and was not looked at: %s", interface, sentence);
+}
+
+void story_update_left_alone(const char *place, const char *rule, const char *sentence)
+{
+	const struct journal_fields fields = { .place = place, .rule = rule };
+	journal_say(LOG_NOTICE, MESSAGE_UPDATE_LEFT_ALONE, &fields,
+		"%s: its rule has a new image, and it does not get that now: %s", place, sentence);
+}
+
 void story_trouble(const char *place, const char *what, int error)
 {
 	const struct journal_fields fields = { .place = place };

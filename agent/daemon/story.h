@@ -37,5 +37,12 @@ void story_history_unavailable(const char *path, int error, const char *remedy);
 void story_place_quarantined(const char *place, const struct place_record *record);
 void story_place_released(const char *place);
 
+/* A bus has come up, and this is who is on it; or it was not looked at. */
+void story_bus_looked_at(const char *interface, size_t nodes, size_t in_katapult);
+void story_bus_left_alone(const char *interface, enum reason_code code, const char *sentence);
+
+/* An image of this rule is new, and this board does not get it. */
+void story_update_left_alone(const char *place, const char *rule, const char *sentence);
+
 /* Out of memory and the like, where no job can tell it. */
 void story_trouble(const char *place, const char *what, int error);

@@ -3,6 +3,9 @@
  * node, and in which order their jobs go. */
 #include "unit/expect.h"
 
+#include <errno.h>
+
+#include "daemon/can_names.h"
 #include "daemon/queue.h"
 #include "daemon/rulebook.h"
 #include "model/policy.h"
@@ -173,6 +176,110 @@ static void nobody_begins_on_a_bus_whose_bridge_is_written(void **state)
 	assert_ptr_equal(queue_next(queue, 8, 0), node);
 }
 
+/* ---- a look at the whole bus ---------------------------------------------------------------- */
+
+static void nobody_begins_on_a_bus_that_is_looked_at(void **state)
+{
+	(void)state;
+	_cleanup_(queue_freep) struct queue *queue = queue_new();
+	assert_int_equal(queue_hold_bus(queue, "can0"), 0);
+	assert_int_equal(queue_hold_bus(queue, "can0"), -EBUSY);
+	struct job *node = add_node(queue, 1, UUID);
+	assert_null(queue_next(queue, 8, 0));
+	queue_release_bus(queue, "can0");
+	assert_ptr_equal(queue_next(queue, 8, 0), node);
+}
+
+static void another_bus_is_none_of_its_business(void **state)
+{
+	(void)state;
+	_cleanup_(queue_freep) struct queue *queue = queue_new();
+	struct job *node = add_node(queue, 1, UUID);
+	assert_int_equal(queue_hold_bus(queue, "can1"), 0);
+	assert_ptr_equal(queue_next(queue, 8, 0), node);
+}
+
+static void nobody_looks_at_a_bus_with_jobs(void **state)
+{
+	(void)state;
+	_cleanup_(queue_freep) struct queue *queue = queue_new();
+	struct job *node = add_node(queue, 1, UUID);
+	assert_int_equal(queue_hold_bus(queue, "can0"), -EBUSY);
+	node->state = JOB_DONE;
+	assert_int_equal(queue_hold_bus(queue, "can0"), 0);
+}
+
+static void which_bus_is_behind_a_bridge_nobody_knows(void **state)
+{
+	(void)state;
+	_cleanup_(queue_freep) struct queue *queue = queue_new();
+	assert_int_equal(queue_hold_bus(queue, "can0"), 0);
+	struct job *bridge = add_bridge(queue, 1);
+	assert_null(queue_next(queue, 8, 0));
+	assert_int_equal(queue_hold_bus(queue, "can1"), -EBUSY);
+	queue_release_bus(queue, "can0");
+	assert_ptr_equal(queue_next(queue, 8, 0), bridge);
+}
+
+/* ---- where a board is ----------------------------------------------------------------------- */
+
+static const char *bus_of(const char *text, const char *name)
+{
+	static char bus[CAN_NAME_TEXT];
+	_cleanup_(policy_freep) struct policy *policy = accepted(text);
+	const char *found = can_names_bus(policy, NULL, policy_board(policy, name));
+	snprintf(bus, sizeof(bus), "%s", found ? found : "");
+	return bus;
+}
+
+static void a_board_is_on_the_bus_that_is_stated_or_the_only_one(void **state)
+{
+	(void)state;
+	static const char stated[] =
+		"boards = ({ name = \"toolhead\"; can_uuid = \"" UUID "\"; bus = \"can1\"; });"
+		"buses = ({ interface = \"can0\"; });";
+	static const char only[] = "boards = ({ name = \"toolhead\"; can_uuid = \"" UUID "\"; });"
+				   "buses = ({ interface = \"can0\"; });";
+	static const char two[] = "boards = ({ name = \"toolhead\"; can_uuid = \"" UUID "\"; });"
+				  "buses = ({ interface = \"can0\"; }, { interface = \"can1\"; });";
+	assert_string_equal(bus_of(stated, "toolhead"), "can1");
+	assert_string_equal(bus_of(only, "toolhead"), "can0");
+	assert_string_equal(bus_of(two, "toolhead"), "");
+}
+
+static void its_name_there_is_stated_or_follows_from_its_serial(void **state)
+{
+	(void)state;
+	char uuid[CAN_UUID_TEXT] = "";
+	_cleanup_(policy_freep) struct policy *policy =
+		accepted("boards = ({ name = \"a\"; can_uuid = \"154AAB036E6F\"; },"
+			 " { name = \"b\"; serial = \"" SERIAL "\"; },"
+			 " { name = \"c\"; tty = \"/dev/ttyS0\"; baud = 250000; });");
+	assert_true(can_names_uuid(policy_board(policy, "a"), uuid));
+	assert_string_equal(uuid, "154aab036e6f");
+	memset(uuid, 0, sizeof(uuid));
+	assert_true(can_names_uuid(policy_board(policy, "b"), uuid));
+	assert_string_equal(uuid, UUID);
+	assert_false(can_names_uuid(policy_board(policy, "c"), uuid));
+}
+
+static void a_rule_may_want_new_images_for_a_board_that_it_names(void **state)
+{
+	(void)state;
+	static const char board[] = "boards = ({ name = \"toolhead\"; can_uuid = \"" UUID "\"; });";
+	_cleanup_(freep) char *wants =
+		text_format("%s rules = ({ name = \"r\"; match = { board = \"toolhead\"; };"
+			    " flash = { image = \"k.bin\"; on_update = true; }; },"
+			    " { name = \"s\"; match = { }; flash = { image = \"k.bin\"; }; });",
+			board);
+	_cleanup_(policy_freep) struct policy *policy = accepted(wants);
+	assert_true(policy->rules[0].on_update);
+	assert_false(policy->rules[1].on_update);
+	expect_complaint("rules = ({ name = \"r\"; match = { };"
+			 " flash = { image = \"k.bin\"; on_update = true; }; });",
+		"names no board");
+}
+
 int main(void)
 {
 	const struct CMUnitTest stories[] = {
@@ -182,6 +289,13 @@ int main(void)
 		cmocka_unit_test(a_node_has_one_place_in_every_mode),
 		cmocka_unit_test(the_bridge_goes_last),
 		cmocka_unit_test(nobody_begins_on_a_bus_whose_bridge_is_written),
+		cmocka_unit_test(nobody_begins_on_a_bus_that_is_looked_at),
+		cmocka_unit_test(another_bus_is_none_of_its_business),
+		cmocka_unit_test(nobody_looks_at_a_bus_with_jobs),
+		cmocka_unit_test(which_bus_is_behind_a_bridge_nobody_knows),
+		cmocka_unit_test(a_board_is_on_the_bus_that_is_stated_or_the_only_one),
+		cmocka_unit_test(its_name_there_is_stated_or_follows_from_its_serial),
+		cmocka_unit_test(a_rule_may_want_new_images_for_a_board_that_it_names),
 	};
 	return cmocka_run_group_tests(stories, NULL, NULL);
 }

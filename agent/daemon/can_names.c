@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/* Boards as nodes; see can_names.h. */
+#include <ctype.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "daemon/can_names.h"
+
+bool can_names_uuid(const struct policy_board *board, char ret[CAN_UUID_TEXT])
+{
+	if (!board->can_uuid)
+		return board->serial && can_uuid_from_serial(board->serial, ret);
+	if (!can_uuid_is_valid(board->can_uuid))
+		return false;
+	for (size_t i = 0; i < CAN_UUID_TEXT; i++)
+		ret[i] = (char)tolower((unsigned char)board->can_uuid[i]);
+	return true;
+}
+
+const char *can_names_bus(const struct policy *policy, const struct can_links *links,
+	const struct policy_board *board)
+{
+	if (board->bus)
+		return board->bus;
+	if (policy->bus_count > 0)
+		return policy->bus_count == 1 ? policy->buses[0].interface : NULL;
+	return links && can_links_count(links) == 1 ? can_links_at(links, 0)->name : NULL;
+}
+
+bool can_names_anybody_on(const struct policy *policy, const char *interface)
+{
+	for (size_t i = 0; i < policy->board_count; i++) {
+		const struct policy_board *board = &policy->boards[i];
+		if (board->bus ? text_equal(board->bus, interface) : board->can_uuid != NULL)
+			return true;
+	}
+	return false;
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * Boards of a policy as nodes of CAN buses: by which name they are called there, and on which bus.
+ */
+#include <stdbool.h>
+
+#include "daemon/can_links.h"
+#include "model/can_uuid.h"
+#include "model/policy.h"
+
+/* The uuid that the policy states, or that follows from the serial that it states; lower case.
+ * False: neither is stated. */
+bool can_names_uuid(const struct policy_board *board, char ret[CAN_UUID_TEXT]);
+
+/* The bus that it is on: the one that it names, or the only one that the policy knows, or the only
+ * one that there is (`links` may be NULL). NULL: nobody can tell. */
+const char *can_names_bus(const struct policy *policy, const struct can_links *links,
+	const struct policy_board *board);
+
+/* Might some board of the policy be on this bus? */
+bool can_names_anybody_on(const struct policy *policy, const char *interface);
