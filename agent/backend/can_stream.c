@@ -11,7 +11,7 @@
 
 static struct can_stream *of(struct stream *stream)
 {
-	return (struct can_stream *)stream;
+	return (void *)stream;
 }
 
 static unsigned left_until(const struct can_stream *stream, int64_t deadline_msec)
@@ -108,7 +108,8 @@ static int on_pause(struct stream *base, unsigned msec)
 
 static int64_t on_now_msec(const struct stream *base)
 {
-	return can_now_msec(((const struct can_stream *)base)->can);
+	const struct can_stream *stream = (const void *)base;
+	return can_now_msec(stream->can);
 }
 
 int can_stream_open(struct can_stream *stream, const char *interface, unsigned number)
