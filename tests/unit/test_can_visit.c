@@ -6,6 +6,8 @@
 #include "unit/katapult_story.h"
 
 #include <errno.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "backend/can_stream.h"
 #include "backend/can_words.h"
@@ -138,6 +140,18 @@ static void a_name_that_nobody_has_is_silent_though_others_are_there(void **stat
 	assert_int_equal(node_of(story)->counters.numbered, 0);
 }
 
+static void who_says_another_name_than_it_hears_is_not_written(void **state)
+{
+	(void)state;
+	_cleanup_(katapult_story_freep) struct katapult_story *story = katapult_story_new(&node);
+	struct bus_node *its = &bench_resident(story->board)->can;
+	its->uuid[0] ^= 1;
+	text_hex(its->uuid, BUS_NODE_UUID_BYTES, story->uuid);
+	struct katapult_visit visit = katapult_story_visit(story, false);
+	katapult_story_expect_reason(&visit, REASON_BOARD_CHANGED, "nothing was written");
+	assert_true(katapult_story_is_as_before(story));
+}
+
 /* ---- nodes that come late ----------------------------------------------------------------- */
 
 static void come_late(void *context)
@@ -233,6 +247,59 @@ static void klipper_says_what_it_is_and_makes_way_for_katapult(void **state)
 	assert_int_equal(katapult_story_counters(story)->wedges, 0);
 }
 
+/* ---- a bridge ----------------------------------------------------------------------------- */
+
+static void remove_bridge(char **path)
+{
+	static const char *const parts[] = { "/1-1/1-1:1.0/net/" STORY_BUS, "/1-1/1-1:1.0/net",
+		"/1-1/1-1:1.0", "/1-1", "" };
+	for (size_t i = 0; i < ELEMENTSOF(parts); i++) {
+		_cleanup_(freep) char *part = text_format("%s%s", *path, parts[i]);
+		(void)!rmdir(part);
+	}
+}
+
+static void make_directory(const char *path, const char *part)
+{
+	_cleanup_(freep) char *directory = text_format("%s%s", path, part);
+	assert_int_equal(mkdir(directory, 0700), 0);
+}
+
+/* It is a USB device, and the interface below it is the way to itself. */
+static void a_bridge_is_spoken_to_through_its_own_interface(void **state)
+{
+	(void)state;
+	char directory[] = "/tmp/bridge-XXXXXX";
+	_cleanup_(remove_bridge) char *path = mkdtemp(directory);
+	assert_non_null(path);
+	make_directory(path, "/1-1");
+	make_directory(path, "/1-1/1-1:1.0");
+	struct story_board board = node;
+	board.bus.is_bridge = true;
+	_cleanup_(katapult_story_freep) struct katapult_story *story = katapult_story_new(&board);
+	_cleanup_(freep) char *syspath = text_format("%s/1-1", path);
+	const struct board_address address = { .usb.syspath = syspath, .can_uuid = story->uuid };
+	const struct backend *klipper = backend_for_mode(MODE_KLIPPER);
+	const struct backend_watch watch = { 0 };
+	struct backend_session *session = NULL;
+	struct backend_failure failure;
+	struct board_facts facts;
+	katapult_story_reset(story);
+	assert_true(katapult_story_await_application(story));
+	assert_int_equal(klipper->open(&address, &watch, &session, &failure), -ENODEV);
+	assert_int_equal(failure.code, REASON_BUS_DOWN);
+
+	make_directory(path, "/1-1/1-1:1.0/net");
+	make_directory(path, "/1-1/1-1:1.0/net/" STORY_BUS);
+	assert_int_equal(klipper->open(&address, &watch, &session, &failure), 0);
+	assert_int_equal(klipper->probe(session, &facts, &failure), 0);
+	assert_string_equal(facts.running.version, "v0.13.0-1-g0a1b2c3d");
+	/* What Linux has set means nothing to it. */
+	assert_int_equal(facts.can_bitrate, 0);
+	assert_int_equal(klipper->enter(session, &failure), 0);
+	assert_null(klipper->close(session));
+}
+
 int main(void)
 {
 	const struct CMUnitTest stories[] = {
@@ -244,10 +311,12 @@ int main(void)
 		cmocka_unit_test(a_node_that_is_off_leaves_a_bus_where_nobody_acknowledges),
 		cmocka_unit_test(at_another_rate_the_controller_leaves_the_bus),
 		cmocka_unit_test(a_name_that_nobody_has_is_silent_though_others_are_there),
+		cmocka_unit_test(who_says_another_name_than_it_hears_is_not_written),
 		cmocka_unit_test(a_node_that_is_alone_may_take_its_time_to_come_back),
 		cmocka_unit_test(what_came_and_was_not_read_is_thrown_away),
 		cmocka_unit_test(a_node_that_runs_klipper_says_so),
 		cmocka_unit_test(klipper_says_what_it_is_and_makes_way_for_katapult),
+		cmocka_unit_test(a_bridge_is_spoken_to_through_its_own_interface),
 	};
 	return cmocka_run_group_tests(stories, NULL, NULL);
 }
