@@ -216,6 +216,8 @@ const char *judge_example(enum board_mode mode)
 	case MODE_KATAPULT:
 	case MODE_KLIPPER:
 		return NAME_EXAMPLES_DIRECTORY "/klipper-printer.conf";
+	case MODE_CAN:
+		return NAME_EXAMPLES_DIRECTORY "/can-toolboard.conf";
 	default:
 		return NULL;
 	}
