@@ -17,6 +17,7 @@
 #define GATHER_MSEC 1000
 /* For all that a hostile bus may send meanwhile. */
 #define FRAMES_MOST 20000u
+#define REST_MOST   1000u
 /* For one node to be met, for one to say what it is, and for all of them: at 1 Mbit/s a Klipper
  * needs a third of a second, at 250 kbit/s four times that. */
 #define MEET_MSEC 120
@@ -202,7 +203,7 @@ static int ask_node(struct backend_session *session, struct can_node *node)
 		node->kind == CAN_NODE_KLIPPER ? CAN_SPEAKER_KLIPPER : CAN_SPEAKER_KATAPULT;
 	enum can_speaker speaker = CAN_SPEAKER_NOBODY;
 	TRY(visit_safe_point(&session->visit, PHASE_PROBE, 0, 0));
-	int r = can_reach_open(&address, &reach);
+	int r = can_reach_open_within(&address, &reach);
 	if (r == 0)
 		r = limit(session, reach);
 	if (r == 0)
@@ -216,17 +217,27 @@ static int ask_node(struct backend_session *session, struct can_node *node)
 	return r == -ENOMEM || session->visit.stop < 0 ? r : 0;
 }
 
-/* Each of them is given a number, so that whoever has given them theirs must not be there. */
+/* Errors of meanwhile, and answers that came late. */
+static void take_rest(struct backend_session *session)
+{
+	struct can_frame_seen frame;
+	for (unsigned i = 0; i < REST_MOST && can_receive(session->can, &frame, 0) == 0; i++)
+		take_frame(&session->sight, &frame);
+}
+
+/* Each of them is given a number, so that whoever has given them theirs must not be there:
+ * Klipper's host, or a visit that is writing, which is why all shares are held to the end. */
 static int ask_nodes(struct backend_session *session)
 {
+	static const uint32_t answers = CAN_ADMIN_ANSWER;
 	struct can_sight *sight = &session->sight;
 	int r = 0;
 	if (sight->is_in_use || !sight->was_asked)
 		return 0;
-	/* The shares are the visits' now. */
-	session->can = can_close(session->can);
+	TRY(can_listen(session->can, &answers, 1, true));
 	for (size_t i = 0; r == 0 && i < sight->node_count; i++)
 		r = ask_node(session, &sight->nodes[i]);
+	take_rest(session);
 	return r;
 }
 

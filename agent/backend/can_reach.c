@@ -64,15 +64,16 @@ static int require_nobody(struct can_reach *reach)
 	return listeners > 0 ? -EBUSY : 0;
 }
 
-static int open_bus(struct can_reach *reach, const char *name)
+static int open_bus(struct can_reach *reach, const char *name, bool has_all)
 {
-	unsigned share;
+	unsigned share = 0;
 	TRY(can_interface_read(name, &reach->interface));
 	if (!reach->interface.is_up)
 		return -ENETDOWN;
 	TRY(can_open(name, &reach->can));
 	TRY(require_nobody(reach));
-	TRY(can_lock_share(reach->can, &share));
+	if (!has_all)
+		TRY(can_lock_share(reach->can, &share));
 	reach->katapult_number = KATAPULT_FIRST + share;
 	reach->klipper_number = KLIPPER_FIRST + KLIPPER_EACH * share;
 	return can_stream_open(&reach->katapult, name, reach->katapult_number);
@@ -86,7 +87,7 @@ int can_reach_interface(const struct board_address *address, char ret[CAN_NAME_T
 	return 0;
 }
 
-int can_reach_open(const struct board_address *address, struct can_reach **ret)
+static int open_reach(const struct board_address *address, bool has_all, struct can_reach **ret)
 {
 	char name[CAN_NAME_TEXT];
 	_cleanup_(can_reach_closep) struct can_reach *reach = calloc(1, sizeof *reach);
@@ -95,9 +96,19 @@ int can_reach_open(const struct board_address *address, struct can_reach **ret)
 	reach->is_bridge = address->usb.syspath != NULL;
 	TRY(can_reach_interface(address, name));
 	snprintf(reach->uuid, sizeof(reach->uuid), "%s", address->can_uuid);
-	TRY(open_bus(reach, name));
+	TRY(open_bus(reach, name, has_all));
 	*ret = TAKE_PTR(reach);
 	return 0;
+}
+
+int can_reach_open(const struct board_address *address, struct can_reach **ret)
+{
+	return open_reach(address, false, ret);
+}
+
+int can_reach_open_within(const struct board_address *address, struct can_reach **ret)
+{
+	return open_reach(address, true, ret);
 }
 
 struct can_reach *can_reach_close(struct can_reach *reach)

@@ -29,6 +29,8 @@ struct can_reach {
  * up; and the other errors of port/can.h.
  */
 int can_reach_open(const struct board_address *address, struct can_reach **ret) _must_check_;
+/* The same for whoever has all shares of the bus already, and visits one node at a time. */
+int can_reach_open_within(const struct board_address *address, struct can_reach **ret) _must_check_;
 struct can_reach *can_reach_close(struct can_reach *reach);
 DEFINE_CLEANUP(struct can_reach *, can_reach_close)
 

@@ -2,7 +2,10 @@
 /* Looks at whole buses, in virtual time: who is there, what is wrong, and how little is said. */
 #include "unit/katapult_story.h"
 
+#include <errno.h>
+
 #include "model/can_health.h"
+#include "port/can.h"
 
 static const struct story_board node = {
 	.chip = STM32_G0B1_512K, .on_can = true, .old_bytes = STORY_KLIPPER_BYTES
@@ -118,6 +121,53 @@ static void a_node_that_has_a_number_is_asked_by_its_name(void **state)
 	assert_int_equal(bench_resident(story->board)->can.counters.conflicts, 0);
 }
 
+/* ---- the lock ----------------------------------------------------------------------------- */
+
+struct moment {
+	struct katapult_story *story;
+	bool has_ended;
+};
+
+static void look_at_all(void *context)
+{
+	struct moment *moment = context;
+	struct can_sight sight;
+	look(moment->story, NULL, 0, &sight);
+	assert_true(find(&sight, moment->story->uuid)->is_asked);
+	moment->has_ended = true;
+}
+
+static void want_a_share(void *context)
+{
+	struct moment *moment = context;
+	_cleanup_(can_closep) struct can *can = NULL;
+	unsigned share, times = 0;
+	assert_int_equal(can_open(STORY_BUS, &can), 0);
+	while (can_lock_share(can, &share) == -EBUSY) {
+		assert_false(moment->has_ended);
+		bench_advance(moment->story->bench, 10 * NSEC_PER_MSEC);
+		times++;
+	}
+	assert_true(moment->has_ended && times > 10);
+}
+
+/* A node that is written must not get another number in the middle of it. */
+static void nobody_gets_a_share_before_a_look_has_ended(void **state)
+{
+	(void)state;
+	_cleanup_(katapult_story_freep) struct katapult_story *story = katapult_story_new(&node);
+	struct moment moment = { .story = story };
+	const struct bench_side sides[] = {
+		{ .run = look_at_all, .context = &moment },
+		{ .run = want_a_share, .context = &moment },
+	};
+	katapult_story_reset(story);
+	assert_true(katapult_story_await_application(story));
+	bench_side_by_side(story->bench, sides, ELEMENTSOF(sides));
+}
+
+/* ---- how little is said -------------------------------------------------------------------- */
+
 static void where_klippers_host_talks_one_frame_is_all(void **state)
 {
 	(void)state;
@@ -168,6 +218,7 @@ int main(void)
 	const struct CMUnitTest stories[] = {
 		cmocka_unit_test(a_katapult_and_a_klipper_say_what_they_are),
 		cmocka_unit_test(a_node_that_has_a_number_is_asked_by_its_name),
+		cmocka_unit_test(nobody_gets_a_share_before_a_look_has_ended),
 		cmocka_unit_test(where_klippers_host_talks_one_frame_is_all),
 		cmocka_unit_test(each_trouble_of_a_bus_has_its_name),
 	};
