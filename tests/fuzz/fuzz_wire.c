@@ -19,6 +19,20 @@ static void must(bool truth)
 		abort();
 }
 
+/* One way to the board, and no more; on a bus, by names that are names. */
+static void check_address(const struct wire_job *job)
+{
+	must(!!*job->syspath + !!*job->tty + !!*job->can == 1);
+	must(!*job->can || can_name_is_valid(job->can));
+	must(!*job->can_uuid || can_uuid_is_valid(job->can_uuid));
+	must(!*job->tty || !*job->can_uuid);
+	must((job->mode == MODE_CAN) == (*job->can && !*job->can_uuid));
+	must(job->expected_count == 0 || job->mode == MODE_CAN);
+	must(job->expected_count <= CAN_NODES_MAX);
+	for (size_t i = 0; i < job->expected_count; i++)
+		must(can_uuid_is_valid(job->expected[i]));
+}
+
 /* Every value has a name: the name functions assert that it is in range. */
 static void check_values(const struct wire_message *message)
 {
@@ -26,8 +40,8 @@ static void check_values(const struct wire_message *message)
 	case WIRE_JOB:
 		must(mode_name(message->job.mode) && message->job.mode != MODE_NONE);
 		must(text_is_plain(message->job.syspath) && text_is_plain(message->job.tty));
-		must(!*message->job.syspath != !*message->job.tty);
 		must(strlen(message->job.syspath) < WIRE_SYSPATH_MAX);
+		check_address(&message->job);
 		return;
 	case WIRE_GO:
 	case WIRE_STOP:
