@@ -19,6 +19,9 @@
 
 #define HELD_MAX 8
 
+/* Of one bus: more find no share of it (port/can.h). */
+#define NODES_AT_ONCE 8
+
 struct queue {
 	struct job **jobs;
 	size_t count;
@@ -149,7 +152,7 @@ static size_t held_index(const struct queue *queue, const char *can)
 int queue_hold_bus(struct queue *queue, const char *can)
 {
 	if (held_index(queue, can) < queue->held_count)
-		return -EBUSY;
+		return -EALREADY;
 	for (size_t i = 0; i < queue->count; i++)
 		if (is_on_bus(queue->jobs[i], can))
 			return -EBUSY;
@@ -178,18 +181,26 @@ static bool is_held(const struct queue *queue, const struct job *job)
 
 /* The bridge takes the bus away while it is written: it goes last, and alone. Which bus is behind
  * which bridge is not looked at: there is rarely more than one of them. */
-static bool waits_for_bus(const struct queue *queue, const struct job *job)
+static bool waits_for_bridge(const struct job *job, const struct job *other)
 {
 	bool is_bridge = device_is_bridge(job->device);
+	if (is_bridge == device_is_bridge(other->device))
+		return false;
+	return is_bridge || other->state != JOB_QUEUED;
+}
+
+static bool waits_for_bus(const struct queue *queue, const struct job *job)
+{
+	unsigned beside = 0;
 	for (size_t i = 0; i < queue->count && is_active_on_can(job); i++) {
 		const struct job *other = queue->jobs[i];
-		if (other == job || !is_active_on_can(other) ||
-			is_bridge == device_is_bridge(other->device))
+		if (other == job || !is_active_on_can(other))
 			continue;
-		if (is_bridge || other->worker)
+		if (waits_for_bridge(job, other))
 			return true;
+		beside += other->worker && text_equal(job->device->can, other->device->can);
 	}
-	return false;
+	return beside >= NODES_AT_ONCE;
 }
 
 struct job *queue_next(const struct queue *queue, unsigned limit, unsigned limit_per_hub)

@@ -176,6 +176,41 @@ static void nobody_begins_on_a_bus_whose_bridge_is_written(void **state)
 	assert_ptr_equal(queue_next(queue, 8, 0), node);
 }
 
+static void nor_on_one_whose_bridge_is_on_its_way(void **state)
+{
+	(void)state;
+	_cleanup_(queue_freep) struct queue *queue = queue_new();
+	struct job *bridge = add_bridge(queue, 1);
+	bridge->state = JOB_AWAITING; /* its worker is done */
+	struct job *node = add_node(queue, 2, UUID);
+	assert_null(queue_next(queue, 8, 0));
+	bridge->state = JOB_DONE;
+	assert_ptr_equal(queue_next(queue, 8, 0), node);
+}
+
+static void no_more_at_once_than_a_bus_has_shares(void **state)
+{
+	(void)state;
+	_cleanup_(queue_freep) struct queue *queue = queue_new();
+	struct job *jobs[9];
+	for (unsigned i = 0; i < ELEMENTSOF(jobs); i++) {
+		char uuid[CAN_UUID_TEXT];
+		snprintf(uuid, sizeof(uuid), "154aab036e6%x", i);
+		jobs[i] = add_node(queue, i + 1, uuid);
+	}
+	for (unsigned i = 0; i < 8; i++) {
+		assert_ptr_equal(queue_next(queue, 64, 0), jobs[i]);
+		jobs[i]->state = JOB_PROBING;
+		jobs[i]->worker = (struct worker *)queue; /* never looked into */
+	}
+	assert_null(queue_next(queue, 64, 0));
+	jobs[3]->worker = NULL;
+	jobs[3]->state = JOB_DONE;
+	assert_ptr_equal(queue_next(queue, 64, 0), jobs[8]);
+	for (unsigned i = 0; i < 8; i++)
+		jobs[i]->worker = NULL;
+}
+
 /* ---- a look at the whole bus ---------------------------------------------------------------- */
 
 static void nobody_begins_on_a_bus_that_is_looked_at(void **state)
@@ -183,7 +218,7 @@ static void nobody_begins_on_a_bus_that_is_looked_at(void **state)
 	(void)state;
 	_cleanup_(queue_freep) struct queue *queue = queue_new();
 	assert_int_equal(queue_hold_bus(queue, "can0"), 0);
-	assert_int_equal(queue_hold_bus(queue, "can0"), -EBUSY);
+	assert_int_equal(queue_hold_bus(queue, "can0"), -EALREADY);
 	struct job *node = add_node(queue, 1, UUID);
 	assert_null(queue_next(queue, 8, 0));
 	queue_release_bus(queue, "can0");
@@ -289,6 +324,8 @@ int main(void)
 		cmocka_unit_test(a_node_has_one_place_in_every_mode),
 		cmocka_unit_test(the_bridge_goes_last),
 		cmocka_unit_test(nobody_begins_on_a_bus_whose_bridge_is_written),
+		cmocka_unit_test(nor_on_one_whose_bridge_is_on_its_way),
+		cmocka_unit_test(no_more_at_once_than_a_bus_has_shares),
 		cmocka_unit_test(nobody_begins_on_a_bus_that_is_looked_at),
 		cmocka_unit_test(another_bus_is_none_of_its_business),
 		cmocka_unit_test(nobody_looks_at_a_bus_with_jobs),
