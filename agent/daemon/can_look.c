@@ -3,11 +3,11 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/clock.h"
 #include "base/text.h"
 #include "daemon/can_look.h"
+#include "daemon/can_names.h"
 #include "daemon/kept.h"
 #include "daemon/neighbour.h"
 #include "daemon/worker.h"
@@ -114,18 +114,11 @@ static void on_answer(void *context, enum reason_code code, const char *sentence
 			"no worker for CAN could be started; is plugflash-worker-can.socket active?");
 }
 
-/* Those that the policy may mean to be on this bus. */
 static void put_expected(struct wire_job *job, const struct policy *policy, const char *interface)
 {
-	for (size_t i = 0; i < policy->board_count && job->expected_count < CAN_NODES_MAX; i++) {
-		const struct policy_board *board = &policy->boards[i];
-		bool is_here = !board->bus || strcmp(board->bus, interface) == 0;
-		if (!board->can_uuid || !is_here)
-			continue;
-		char *uuid = job->expected[job->expected_count++];
-		for (size_t at = 0; at + 1 < CAN_UUID_TEXT && board->can_uuid[at]; at++)
-			uuid[at] = (char)(board->can_uuid[at] | 0x20); /* a digit stays one */
-	}
+	for (size_t i = 0; i < policy->board_count && job->expected_count < CAN_NODES_MAX; i++)
+		job->expected_count += can_names_expected(
+			policy, interface, &policy->boards[i], job->expected[job->expected_count]);
 }
 
 int can_look_begin(sd_event *event, const char *worker_socket, const struct policy *policy,

@@ -27,6 +27,15 @@ const char *can_names_bus(const struct policy *policy, const struct can_links *l
 	return links && can_links_count(links) == 1 ? can_links_at(links, 0)->name : NULL;
 }
 
+bool can_names_expected(const struct policy *policy, const char *interface,
+	const struct policy_board *board, char ret_uuid[CAN_UUID_TEXT])
+{
+	const char *bus = can_names_bus(policy, NULL, board);
+	bool is_here = bus ? text_equal(bus, interface) : policy->bus_count == 0;
+	bool is_node = board->bus || board->can_uuid;
+	return is_here && is_node && can_names_uuid(board, ret_uuid);
+}
+
 bool can_names_anybody_on(const struct policy *policy, const char *interface)
 {
 	for (size_t i = 0; i < policy->board_count; i++) {

@@ -298,6 +298,34 @@ static void its_name_there_is_stated_or_follows_from_its_serial(void **state)
 	assert_false(can_names_uuid(policy_board(policy, "c"), uuid));
 }
 
+static bool is_expected(const char *buses, const char *board, const char *interface)
+{
+	char uuid[CAN_UUID_TEXT];
+	_cleanup_(freep) char *text =
+		text_format("%s boards = ({ name = \"a\"; %s });", buses, board);
+	_cleanup_(policy_freep) struct policy *policy = accepted(text);
+	return can_names_expected(policy, interface, policy_board(policy, "a"), uuid);
+}
+
+static void who_ought_to_answer_on_a_bus(void **state)
+{
+	(void)state;
+	static const char one[] = "buses = ({ interface = \"can0\"; });";
+	static const char two[] = "buses = ({ interface = \"can0\"; }, { interface = \"can1\"; });";
+	static const char node[] = "can_uuid = \"" UUID "\";";
+	static const char stated[] = "can_uuid = \"" UUID "\"; bus = \"can1\";";
+	static const char plugged[] = "serial = \"" SERIAL "\";";
+	static const char known[] = "serial = \"" SERIAL "\"; bus = \"can0\";";
+	assert_true(is_expected("", node, "can0"));
+	assert_true(is_expected(one, node, "can0"));
+	assert_false(is_expected(one, node, "can1"));
+	assert_false(is_expected(two, node, "can0"));
+	assert_true(is_expected(two, stated, "can1"));
+	assert_false(is_expected(two, stated, "can0"));
+	assert_false(is_expected(one, plugged, "can0"));
+	assert_true(is_expected(one, known, "can0"));
+}
+
 static void a_rule_may_want_new_images_for_a_board_that_it_names(void **state)
 {
 	(void)state;
@@ -332,6 +360,7 @@ int main(void)
 		cmocka_unit_test(which_bus_is_behind_a_bridge_nobody_knows),
 		cmocka_unit_test(a_board_is_on_the_bus_that_is_stated_or_the_only_one),
 		cmocka_unit_test(its_name_there_is_stated_or_follows_from_its_serial),
+		cmocka_unit_test(who_ought_to_answer_on_a_bus),
 		cmocka_unit_test(a_rule_may_want_new_images_for_a_board_that_it_names),
 	};
 	return cmocka_run_group_tests(stories, NULL, NULL);
