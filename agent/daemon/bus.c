@@ -216,11 +216,16 @@ static int on_list_buses(sd_bus_message *call, void *context, sd_bus_error *erro
 	return r < 0 ? r : send_array(reply);
 }
 
+static struct bus_can_view can_view(const struct bus_view *view)
+{
+	return (struct bus_can_view){ view->event, view->can_worker_socket, view->conduct,
+		view->policy };
+}
+
 static int on_look_at_bus(sd_bus_message *call, void *context, sd_bus_error *error)
 {
 	struct bus *bus = context;
-	const struct bus_can_view where = { bus->view->event, bus->view->can_worker_socket,
-		bus->view->conduct, bus->view->policy };
+	const struct bus_can_view where = can_view(bus->view);
 	return bus_can_look(bus->can, call, &where, error);
 }
 
@@ -465,4 +470,12 @@ void bus_job_changed(struct bus *bus, const struct job *job)
 	if (signal && sd_bus_message_append(signal, "t", job->id) >= 0 &&
 		bus_put_job(signal, job) >= 0)
 		(void)sd_bus_send(bus->connection, signal, NULL);
+}
+
+void bus_looks_again(struct bus *bus)
+{
+	if (!bus)
+		return;
+	const struct bus_can_view where = can_view(bus->view);
+	bus_can_go_on(bus->can, &where);
 }

@@ -56,3 +56,6 @@ DEFINE_CLEANUP(struct bus *, bus_free)
 void bus_device_added(struct bus *bus, const struct device *device);
 void bus_device_removed(struct bus *bus, const struct device *device);
 void bus_job_changed(struct bus *bus, const struct job *job);
+
+/* A look at a CAN bus has ended: whoever waits to look gets his turn. */
+void bus_looks_again(struct bus *bus);

@@ -208,6 +208,26 @@ static int learn_names(struct waiting *waiting, const struct policy *policy)
 	return 0;
 }
 
+static int refuse_busy(const char *interface, sd_bus_error *error)
+{
+	return sd_bus_error_setf(error, ERROR_BUSY,
+		"%s was not looked at: a board on a CAN bus is being flashed; ask again in a moment",
+		interface);
+}
+
+/* 0: somebody looks, or will once nobody else does. */
+static int begin(struct waiting *waiting, const struct bus_can_view *view)
+{
+	int r = conduct_hold_bus(view->conduct, waiting->interface);
+	if (r == -EALREADY)
+		return 0;
+	if (r < 0)
+		return r;
+	waiting->conduct = view->conduct;
+	return can_look_begin(view->event, view->worker_socket, view->policy, waiting->interface,
+		on_end, waiting, &waiting->look);
+}
+
 int bus_can_look(struct bus_can *buses, sd_bus_message *call, const struct bus_can_view *view,
 	sd_bus_error *error)
 {
@@ -219,15 +239,6 @@ int bus_can_look(struct bus_can *buses, sd_bus_message *call, const struct bus_c
 	_cleanup_(waiting_freep) struct waiting *waiting = calloc(1, sizeof(*waiting));
 	if (!waiting)
 		return -ENOMEM;
-	int r = conduct_hold_bus(view->conduct, interface);
-	if (r == -EBUSY)
-		return sd_bus_error_setf(error, ERROR_BUSY,
-			"%s is being looked at, or a board on a CAN bus is being flashed; ask again "
-			"in a moment",
-			interface);
-	if (r < 0)
-		return r;
-	waiting->conduct = view->conduct;
 	text_copy_plain(waiting->interface, sizeof(waiting->interface), interface);
 	waiting->buses = buses;
 	waiting->call = sd_bus_message_ref(call);
@@ -235,9 +246,37 @@ int bus_can_look(struct bus_can *buses, sd_bus_message *call, const struct bus_c
 	if (bus)
 		waiting->setting = bus->setting;
 	TRY(learn_names(waiting, view->policy));
-	TRY(can_look_begin(view->event, view->worker_socket, view->policy, interface, on_end,
-		waiting, &waiting->look));
+	int r = begin(waiting, view);
+	if (r == -EBUSY)
+		return refuse_busy(interface, error);
+	if (r < 0)
+		return r;
 	waiting->next = buses->first;
 	buses->first = TAKE_PTR(waiting);
 	return 1; /* the answer comes later */
+}
+
+/* ---- those that wait for another look to end ----------------------------------------------- */
+
+static void give_up(struct waiting *waiting, int error)
+{
+	_cleanup_(sd_bus_error_free) sd_bus_error why = SD_BUS_ERROR_NULL;
+	if (error == -EBUSY)
+		(void)refuse_busy(waiting->interface, &why);
+	else
+		(void)sd_bus_error_set_errno(&why, error);
+	(void)sd_bus_reply_method_error(waiting->call, &why);
+	forget(waiting);
+}
+
+/* Giving one up changes the list: it is read anew behind each. */
+void bus_can_go_on(struct bus_can *buses, const struct bus_can_view *view)
+{
+	struct waiting *waiting = buses->first;
+	while (waiting) {
+		int r = waiting->conduct ? 0 : begin(waiting, view);
+		if (r < 0)
+			give_up(waiting, r);
+		waiting = r < 0 ? buses->first : waiting->next;
+	}
 }

@@ -24,3 +24,6 @@ DEFINE_CLEANUP(struct bus_can *, bus_can_free)
 
 int bus_can_look(struct bus_can *buses, sd_bus_message *call, const struct bus_can_view *view,
 	sd_bus_error *error) _must_check_;
+
+/* A bus has been looked at, by whomever: calls that waited for that get their turn. */
+void bus_can_go_on(struct bus_can *buses, const struct bus_can_view *view);

@@ -128,9 +128,11 @@ void can_rescue_look(struct can_rescue *rescue, const struct policy *policy, con
 	if (!can_names_anybody_on(policy, interface))
 		return;
 	int r = conduct_hold_bus(rescue->conduct, interface);
+	if (r == -EALREADY)
+		return; /* somebody has asked for a look just now */
 	if (r == -EBUSY) {
 		story_bus_left_alone(interface, REASON_BOARD_BUSY,
-			"it came up while a board on a CAN bus has a job, or while it is looked at");
+			"it came up while a board on a CAN bus has a job");
 		return;
 	}
 	if (r == 0) {

@@ -457,8 +457,11 @@ int conduct_hold_bus(struct conduct *conduct, const char *can)
 
 void conduct_release_bus(struct conduct *conduct, const char *can)
 {
+	const struct conduct_settings *settings = conduct->settings;
 	queue_release_bus(conduct->queue, can);
 	conduct_start_waiting_jobs(conduct);
+	if (settings->on_bus_released)
+		settings->on_bus_released(settings->context);
 }
 
 bool conduct_is_idle(const struct conduct *conduct)

@@ -23,6 +23,8 @@ struct conduct_settings {
 	const char *backup_directory;
 	/* Something about the job has changed: its state, or how far it is. */
 	void (*on_change)(void *context, const struct job *job);
+	/* A bus is not held any more. NULL: nobody waits for that. */
+	void (*on_bus_released)(void *context);
 	void *context;
 };
 

@@ -142,6 +142,13 @@ static void on_bus_up(void *context, const char *interface, bool was_present)
 		can_rescue_look(mind->rescue, mind->policy, interface, was_present);
 }
 
+static void on_bus_released(void *context)
+{
+	struct mind *mind = context;
+	if (!mind->draining)
+		bus_looks_again(mind->bus);
+}
+
 static void leave_when_idle(struct mind *mind)
 {
 	if (mind->draining && conduct_is_idle(mind->conduct))
@@ -239,6 +246,7 @@ static int prepare(struct mind *mind, const struct options *options)
 		.history_file = mind->history_file,
 		.backup_directory = mind->backup_directory,
 		.on_change = on_job_change,
+		.on_bus_released = on_bus_released,
 		.context = mind,
 	};
 	r = conduct_new(&mind->conduct_settings, &mind->conduct);

@@ -132,7 +132,7 @@ bool queue_was_just_written(const struct queue *queue, const struct job *job);
 
 /*
  * A bus that is looked at as a whole is held: no job on a node of it begins, and none on a bridge,
- * since nobody knows which bus is behind it. -EBUSY: it is held already, or there is a job that
+ * since nobody knows which bus is behind it. -EALREADY: it is held. -EBUSY: there is a job that
  * would be disturbed, on one of its nodes or on a bridge; also one that waits for its turn.
  */
 int queue_hold_bus(struct queue *queue, const char *can) _must_check_;

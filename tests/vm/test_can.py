@@ -2,6 +2,7 @@
 """Nodes of a CAN bus behind a real kernel: real raw sockets, on vcan, out of the sandbox of the
 workers for CAN, which have no device and no other network."""
 import contextlib
+import errno
 import json
 import pathlib
 import socket
@@ -11,6 +12,7 @@ import guest
 import images
 import names
 import people
+from klippy import Klippy
 from residents import SERIAL, ResidentStory, built
 
 BUS = "vcan0"
@@ -18,6 +20,7 @@ PLACE = f"{BUS}:toolhead"
 NODE = {"kind": "stm32", "chip": "g0b1", "uid": SERIAL, "can": 1, "button": 0, "speed": 8}
 NEW, OLD = "klipper-stm32g0b1-can-8k", "klipper-stm32g0b1-can-8k-old"
 
+PRINTER = pathlib.Path("/run/klippy-of-the-story/klippy.sock")
 POLICY = """
 boards = ({{ name = "toolhead"; chip = "stm32g0b1"; can_uuid = "{uuid}"; bus = "{bus}"; }});
 rules = ({{ name = "toolhead"; match = {{ board = "toolhead"; }};
@@ -41,10 +44,14 @@ def listening(*numbers):
 def frames_of(can):
     """The numbers of those that have come."""
     seen = []
-    with contextlib.suppress(BlockingIOError):
-        while True:
+    while True:
+        try:
             seen.append(struct.unpack("=I", can.recv(16)[:4])[0])
-    return seen
+        except BlockingIOError:
+            return seen
+        except OSError as error:  # once, when the interface has been down meanwhile
+            if error.errno != errno.ENETDOWN:
+                raise
 
 
 class Can(ResidentStory):
@@ -70,6 +77,12 @@ class Can(ResidentStory):
         self.rig.start_service()
         return f"{BUS}-{uuid}"
 
+    def given_a_quiet_toolhead(self):
+        """The look that the service takes at its start is over: nothing of it comes into the story."""
+        place = self.given_a_toolhead()
+        self.journal.wait(MESSAGE_ID=names.MESSAGE_BUS_LOOKED_AT)
+        return place
+
     def test_a_toolhead_is_flashed_by_its_name_and_says_what_it_runs(self):
         place = self.given_a_toolhead()
         guest.run("plugflash", "flash", "toolhead", check=False)
@@ -84,7 +97,7 @@ class Can(ResidentStory):
         self.assertEqual(self.bench.state(PLACE)["wedges"], 0)
 
     def test_where_klippers_host_talks_not_a_frame_is_sent(self):
-        place = self.given_a_toolhead()
+        place = self.given_a_quiet_toolhead()
         with listening(0x109), listening() as all_of_them:
             guest.run("plugflash", "flash", "toolhead", check=False)
             end = self.end_of_job(place)
@@ -121,3 +134,57 @@ class Can(ResidentStory):
         said, status = people.say("plugflash", "can")
         self.assertEqual(status, 1, said)
         self.assertIn("bring it up", said)
+
+    # ---- what begins a job beside a person
+
+    def test_a_node_that_is_stuck_in_katapult_is_rescued_when_its_bus_comes_up(self):
+        path = pathlib.Path("/tmp/node.bin")
+        path.write_bytes(built("katapult-stm32g0b1-can"))
+        self.bench.plug(PLACE, image=path, **NODE)
+        self.bench.wait_until(PLACE, "mode=katapult")
+        place = f"{BUS}-{self.bench.state(PLACE)['uuid']}"
+        guest.run("busybox", "ip", "link", "set", BUS, "down")
+        self.rig.write_firmware("klipper.bin", built(NEW))
+        self.rig.write_policy("can.conf", POLICY.format(uuid=place.removeprefix(f"{BUS}-"), bus=BUS))
+        self.rig.start_service()
+        guest.run("busybox", "ip", "link", "set", BUS, "up")
+        flashed, runs = self.ends(place, 2)
+        self.assertEqual(flashed[names.FIELD_OUTCOME], "flashed", flashed["MESSAGE"])
+        self.assertEqual(runs[names.FIELD_VERIFY], "running", runs["MESSAGE"])
+        self.bench.wait_until(PLACE, "mode=application")
+
+    def test_a_new_image_reaches_the_toolhead_by_itself(self):
+        uuid = self.plug_node()
+        place = f"{BUS}-{uuid}"
+        policy = POLICY.format(uuid=uuid, bus=BUS)
+        self.rig.write_policy("can.conf", policy.replace("enter_boot", "on_update = true; enter_boot"))
+        self.rig.write_firmware("klipper.bin", built(OLD))
+        self.rig.start_service()
+        self.rig.write_firmware("klipper.bin", built(NEW))
+        ends = self.ends(place, 4)
+        told = [end["MESSAGE"] for end in ends]
+        self.assertEqual([end[names.FIELD_OUTCOME] for end in ends],
+                         ["refused", "entered", "flashed", "identical"], told)
+        image = built(NEW)
+        self.assertTrue(self.bench.flash(PLACE)[0x2000:][:len(image)] == image)
+
+    # ---- a print
+
+    def test_while_a_printer_prints_nobody_says_a_word_on_its_bus(self):
+        place = self.given_a_quiet_toolhead()
+        klippy = Klippy(PRINTER, print_state="printing")
+        self.addCleanup(klippy.stop)
+        PRINTER.chmod(0o666)
+        self.rig.write_policy("printer.conf", f'printers = ({{ name = "voron"; socket = "{PRINTER}"; }});')
+        guest.run("systemctl", "reload", guest.SERVICE)
+        with listening() as all_of_them:
+            guest.run("plugflash", "flash", "toolhead", check=False)
+            end = self.end_of_job(place)
+            said, _ = people.say("plugflash", "can", BUS)
+            guest.run("busybox", "ip", "link", "set", BUS, "down")
+            guest.run("busybox", "ip", "link", "set", BUS, "up")
+            left_alone = self.journal.wait(MESSAGE_ID=names.MESSAGE_BUS_LEFT_ALONE)
+            self.assertEqual(frames_of(all_of_them), [])
+        self.assertEqual(end[names.FIELD_REASON], "printing", end["MESSAGE"])
+        self.assertIn("prints a file", said)
+        self.assertIn("prints a file", left_alone["MESSAGE"])
