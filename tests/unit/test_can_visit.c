@@ -251,7 +251,7 @@ static void klipper_says_what_it_is_and_makes_way_for_katapult(void **state)
 
 static void remove_bridge(char **path)
 {
-	static const char *const parts[] = { "/1-1/1-1:1.0/net/" STORY_BUS, "/1-1/1-1:1.0/net",
+	static const char *const parts[] = { ("/1-1/1-1:1.0/net/" STORY_BUS), "/1-1/1-1:1.0/net",
 		"/1-1/1-1:1.0", "/1-1", "" };
 	for (size_t i = 0; i < ELEMENTSOF(parts); i++) {
 		_cleanup_(freep) char *part = text_format("%s%s", *path, parts[i]);
