@@ -62,13 +62,13 @@ class Can(ResidentStory):
         guest.run("busybox", "ip", "link", "set", BUS, "up")
         self.addCleanup(guest.run, "busybox", "ip", "link", "del", BUS)
 
-    def plug_node(self, version=OLD):
+    def plug_node(self, version=OLD, place=PLACE, **options):
         """A toolboard that runs Klipper behind its Katapult."""
         path = pathlib.Path("/tmp/node.bin")
         path.write_bytes(images.over((0, built("katapult-stm32g0b1-can")), (0x2000, built(version))))
-        self.bench.plug(PLACE, image=path, **NODE)
-        self.bench.wait_until(PLACE, "mode=application")
-        return self.bench.state(PLACE)["uuid"]
+        self.bench.plug(place, image=path, **{**NODE, **options})
+        self.bench.wait_until(place, "mode=application")
+        return self.bench.state(place)["uuid"]
 
     def given_a_toolhead(self):
         uuid = self.plug_node()
@@ -134,6 +134,25 @@ class Can(ResidentStory):
         said, status = people.say("plugflash", "can")
         self.assertEqual(status, 1, said)
         self.assertIn("bring it up", said)
+
+    def test_several_nodes_of_a_bus_are_flashed_side_by_side(self):
+        uids = {"toolhead": SERIAL, "hotend": SERIAL[:-2] + "38", "bed": SERIAL[:-2] + "39"}
+        uuids = {name: self.plug_node(place=f"{BUS}:{name}", uid=uid) for name, uid in uids.items()}
+        boards = ", ".join(f'{{ name = "{name}"; can_uuid = "{uuid}"; bus = "{BUS}"; }}'
+                           for name, uuid in uuids.items())
+        rules = ", ".join(f'{{ name = "{name}"; match = {{ board = "{name}"; }}; flash = {{'
+                          f' image = "klipper.bin"; on_update = true; enter_bootloader = true; }}; }}'
+                          for name in uids)
+        self.rig.write_policy("can.conf", f"boards = ({boards}); rules = ({rules});")
+        self.rig.start_service()
+        self.rig.write_firmware("klipper.bin", built(NEW))
+        image = built(NEW)
+        for name, uuid in uuids.items():
+            ends = self.ends(f"{BUS}-{uuid}", 4)
+            self.assertEqual([end[names.FIELD_OUTCOME] for end in ends],
+                             ["refused", "entered", "flashed", "identical"], [end["MESSAGE"] for end in ends])
+            self.assertTrue(self.bench.flash(f"{BUS}:{name}")[0x2000:][:len(image)] == image)
+            self.assertEqual(self.bench.state(f"{BUS}:{name}")["wedges"], 0)
 
     # ---- what begins a job beside a person
 
