@@ -204,7 +204,7 @@ class Rig:
             notify.settimeout(LIMIT)
             self._mind = subprocess.Popen(
                 [*DIES_WITH_US, *full, *UNDER, BUILD / "plugflashd", f"--policy-dir={self.policies}",
-                 f"--worker={self.root / 'worker'}"],
+                 f"--worker={self.root / 'worker'}", f"--can-worker={self.root / 'worker'}"],
                 env=dict(with_fast_clock(clock_speed), STATE_DIRECTORY=str(self.state),
                          NOTIFY_SOCKET=str(path)),
                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
