@@ -249,6 +249,8 @@ static void klipper_says_what_it_is_and_makes_way_for_katapult(void **state)
 
 /* ---- a bridge ----------------------------------------------------------------------------- */
 
+#define BRIDGE_NET "/1-1/1-1:1.0/net"
+
 static void remove_bridge(char **path)
 {
 	static const char *const parts[] = { ("/1-1/1-1:1.0/net/" STORY_BUS), "/1-1/1-1:1.0/net",
@@ -289,8 +291,8 @@ static void a_bridge_is_spoken_to_through_its_own_interface(void **state)
 	assert_int_equal(klipper->open(&address, &watch, &session, &failure), -ENODEV);
 	assert_int_equal(failure.code, REASON_BUS_DOWN);
 
-	make_directory(path, "/1-1/1-1:1.0/net");
-	make_directory(path, "/1-1/1-1:1.0/net/" STORY_BUS);
+	make_directory(path, BRIDGE_NET);
+	make_directory(path, BRIDGE_NET "/" STORY_BUS);
 	assert_int_equal(klipper->open(&address, &watch, &session, &failure), 0);
 	assert_int_equal(klipper->probe(session, &facts, &failure), 0);
 	assert_string_equal(facts.running.version, "v0.13.0-1-g0a1b2c3d");
