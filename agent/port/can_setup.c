@@ -37,6 +37,14 @@ static int set_rate(const char *name, const struct can_setting *setting)
 	return errno_of(can_set_bitrate(name, setting->bitrate));
 }
 
+/* gs_usb is one of the drivers whose controllers Linux cannot restart. */
+static int set_restart(const char *name, uint32_t msec)
+{
+	errno = 0;
+	int r = errno_of(can_set_restart_ms(name, msec));
+	return r == -EOPNOTSUPP ? 0 : r;
+}
+
 int can_interface_set(const char *name, const struct can_setting *setting)
 {
 	errno = 0;
@@ -44,7 +52,7 @@ int can_interface_set(const char *name, const struct can_setting *setting)
 	if (setting->bitrate)
 		TRY(set_rate(name, setting));
 	if (setting->has_restart)
-		TRY(errno_of(can_set_restart_ms(name, setting->restart_msec)));
+		TRY(set_restart(name, setting->restart_msec));
 	if (setting->queue_length)
 		TRY(set_queue(name, setting->queue_length));
 	return errno_of(can_do_start(name));

@@ -76,6 +76,10 @@ static int set_up(const char *name, const struct can_setting *setting)
 		fprintf(stderr, "%s could not be set up: %s\n", name, strerror(-r));
 		return r;
 	}
+	if (setting->has_restart && setting->restart_msec != interface.restart_msec)
+		printf("%s: its driver (%s) knows no restart-ms; its controller comes back from bus-off by "
+		       "itself, or when the interface is taken down and up again\n",
+			name, interface.driver);
 	printf("%s is up at %" PRIu32 " bit/s, sample point %.1f %%, restart-ms %" PRIu32
 	       ", txqueuelen %" PRIu32 "\n",
 		name, interface.bitrate, interface.sample_point_permille / 10.0,

@@ -127,6 +127,8 @@ void resident_start(struct resident *resident, enum resident_kind kind,
 {
 	struct cdc_shape its = *shape;
 	bool katapult = kind == RESIDENT_KATAPULT;
+	if (resident->options.is_bridge)
+		resident->on_can = kind == RESIDENT_KLIPPER;
 	its.ends_short = katapult ? resident->katapult.options->ends_short : true;
 	its.withholds_first = shape->withholds_first &&
 			      (katapult ? !resident->katapult.options->without_withholding

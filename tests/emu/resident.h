@@ -21,6 +21,7 @@ struct resident_options {
 	struct klip_options klipper;
 	uint32_t baud; /* of a board that has a UART and no USB */
 	bool on_can; /* a node of a CAN bus, and no USB */
+	bool is_bridge; /* its Klipper is a node behind itself, its Katapult is on USB */
 };
 
 #define RESIDENT_TEXTS 4

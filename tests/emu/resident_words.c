@@ -38,6 +38,7 @@ static bool set_flag(struct resident_options *options, const char *key, bool val
 		bool inverted;
 	} flags[] = {
 		{ "can", &options->on_can, false },
+		{ "bridge", &options->is_bridge, false },
 		{ "canbus", &options->katapult.canbus, false },
 		{ "double_reset", &options->katapult.without_double_reset, true },
 		{ "withholding", &options->katapult.without_withholding, true },

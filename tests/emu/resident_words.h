@@ -4,7 +4,8 @@
  * Katapult and Klipper in words, for the benches in real time. Every make understands these:
  *
  *	katapult_protocol=1.0|1.1 katapult_version=TEXT katapult_mcu=TEXT katapult_block=N
- *	katapult_manufacturer=TEXT katapult_serial=TEXT canbus=1 double_reset=0 withholding=0
+ *	katapult_manufacturer=TEXT katapult_serial=TEXT canbus=1 can=1 bridge=1 double_reset=0
+ *	withholding=0
  *	refuses_occupied=1 ends_short=1
  *	dictionary=FILE unsolicited=1 mute=1 klipper_withholds=1
  *	baud=N (a UART instead of USB)

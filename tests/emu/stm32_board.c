@@ -6,11 +6,13 @@
 
 #include "emu/emulated_board.h"
 #include "emu/resident_words.h"
+#include "emu/stm32_bridge.h"
 #include "emu/stm32_options.h"
 
 struct stm32_board {
 	struct emulated_board board; /* first */
 	struct stm32 *stm32;
+	struct stm32_bridge *bridge; /* or NULL */
 };
 
 enum {
@@ -53,13 +55,15 @@ static void on_event(void *context, const struct stm32_event *event)
 
 static void board_free(struct emulated_board *board)
 {
+	stm32_bridge_free(((struct stm32_board *)board)->bridge);
 	stm32_free(stm32_of(board));
 	free(board);
 }
 
 static struct device_core *core(struct emulated_board *board)
 {
-	return stm32_core(stm32_of(board));
+	struct stm32_bridge *bridge = ((struct stm32_board *)board)->bridge;
+	return bridge ? stm32_bridge_core(bridge) : stm32_core(stm32_of(board));
 }
 
 static struct resident *resident(struct emulated_board *board)
@@ -249,6 +253,11 @@ int stm32_board_new(const struct words *words, size_t first, struct emulated_boa
 	board->board.button_held = !options.boot0_released;
 	board->stm32 = TAKE_PTR(stm32);
 	stm32_listen(board->stm32, on_event, board);
+	error = options.resident.is_bridge ? stm32_bridge_new(board->stm32, &board->bridge) : 0;
+	if (error < 0) {
+		board_free(&board->board);
+		return error;
+	}
 	*ret = &board->board;
 	return 0;
 }

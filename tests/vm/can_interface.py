@@ -30,10 +30,6 @@ def library():
     return _library
 
 
-class Counters(ctypes.Structure):
-    _fields_ = [("send", ctypes.c_uint16), ("receive", ctypes.c_uint16)]
-
-
 class Statistics(ctypes.Structure):
     _fields_ = [(name, ctypes.c_uint32) for name in
                 ("bus_error", "error_warning", "error_passive", "bus_off", "arbitration_lost",
@@ -78,12 +74,6 @@ class Interface:
         self._do("can_get_state", ctypes.byref(value))
         return STATES[value.value]
 
-    def counters(self):
-        """The controller's two error counters: of what it sent, of what it received."""
-        value = Counters()
-        self._do("can_get_berr_counter", ctypes.byref(value))
-        return value.send, value.receive
-
     def statistics(self):
         value = Statistics()
         self._do("can_get_device_stats", ctypes.byref(value))
@@ -94,12 +84,15 @@ class Interface:
         self._do("can_get_bittiming", ctypes.byref(value))
         return value.bitrate
 
+    def queue_length(self):
+        return int((self.path / "tx_queue_len").read_text())
+
     def wait_until(self, holds, limit=LIMIT):
         """The kernel makes no event of these; a look costs little."""
         end = time.monotonic() + limit
         while not holds(self):
             if time.monotonic() > end:
-                raise TimeoutError(f"{self.name} is {self.state()}, its counters {self.counters()}")
+                raise TimeoutError(f"{self.name} is {self.state()}")
             time.sleep(0.05)
 
     @contextlib.contextmanager

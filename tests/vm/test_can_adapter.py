@@ -18,6 +18,10 @@ NEW, OLD = "klipper-stm32g0b1-can-8k", "klipper-stm32g0b1-can-8k-old"
 # linux/can/error.h
 ACKNOWLEDGE, PROTOCOL, BUS_OFF = 0x20, 0x08, 0x40
 
+SETUP = f"""
+buses = ({{ interface = "{BUS}"; setup = true; bitrate = {RATE}; restart_ms = 100;
+           txqueuelen = 128; }});
+"""
 POLICY = """
 boards = ({{ name = "toolhead"; chip = "stm32g0b1"; can_uuid = "{uuid}"; bus = "can0"; }});
 rules = ({{ name = "toolhead"; match = {{ board = "toolhead"; }};
@@ -97,10 +101,14 @@ class Kernel(AdapterStory):
 
 
 class Toolhead(AdapterStory):
+    """The interface comes up by the unit that udev starts, as the policies want it."""
+
     def test_it_is_flashed_over_the_adapter_and_says_what_it_runs(self):
+        self.rig.write_policy("buses.conf", SETUP)
         can = self.plug_adapter()
+        can.wait_until(Interface.is_up)
+        self.assertEqual((can.bitrate(), can.queue_length()), (RATE, 128))
         place = self.plug_toolhead()
-        can.bring_up(RATE)
         self.rig.start_service()
         guest.run("plugflash", "flash", "toolhead", check=False)
         ends = self.ends(place, 4)
