@@ -15,6 +15,9 @@ PLACE = f"{PORT}:toolhead"
 RATE = 1_000_000
 NODE = {"kind": "stm32", "chip": "g0b1", "uid": SERIAL, "can": 1, "button": 0, "speed": 8}
 NEW, OLD = "klipper-stm32g0b1-can-8k", "klipper-stm32g0b1-can-8k-old"
+UUID = "e9f300585a23"  # of SERIAL
+BRIDGE = {"options": {"kind": "stm32", "chip": "g0b1", "uid": SERIAL, "bridge": 1},
+          "katapult": "katapult-stm32g0b1-can", "offset": 0x2000, "old": OLD, "new": NEW}
 # linux/can/error.h
 ACKNOWLEDGE, PROTOCOL, BUS_OFF = 0x20, 0x08, 0x40
 
@@ -154,3 +157,24 @@ class Health(AdapterStory):
         can.send(QUERY, b"\0")
         can.wait_until(lambda its: its.state() == "bus-off")
         self.assert_named("bus-off", self.look())
+
+
+class Bridge(AdapterStory):
+    """A board that is the adapter itself: asked over its own bus, written over USB."""
+
+    def test_it_is_flashed_and_followed_through_its_reset(self):
+        self.rig.write_policy("buses.conf", SETUP)
+        self.rig.write_policy("can.conf", POLICY.format(uuid=UUID))
+        self.rig.write_firmware("klipper.bin", built(NEW))
+        guest.run("modprobe", "--all", "can", "can_raw", "gs_usb")
+        place = self.plug_klipper(BRIDGE)
+        Interface(BUS).wait_until(Interface.is_up)
+        self.rig.start_service()
+        guest.run("plugflash", "flash", "toolhead", check=False)
+        ends = self.ends(place, 2)
+        told = [end["MESSAGE"] for end in ends]
+        self.assertEqual([end[names.FIELD_OUTCOME] for end in ends], ["entered", "flashed"], told)
+        self.assertIn("came up", told[1])
+        image = built(NEW)
+        self.assertTrue(self.bench.flash(PORT)[0x2000:][:len(image)] == image)
+        self.assertEqual(self.bench.state(PORT)["wedges"], 0)
