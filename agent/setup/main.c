@@ -67,6 +67,12 @@ static int set_up(const char *name, const struct can_setting *setting)
 		printf("%s is up as it shall be\n", name);
 		return 0;
 	}
+	if (interface.is_up && interface.bitrate == setting->bitrate) {
+		printf("%s is up at %" PRIu32
+		       " bit/s already; what else the policy says is not set while it is up\n",
+			name, interface.bitrate);
+		return 0;
+	}
 	if (interface.is_up)
 		return refuse_to_take_down(&interface, setting);
 	r = can_interface_set(name, setting);

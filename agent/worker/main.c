@@ -57,5 +57,7 @@ int main(void)
 		fprintf(stderr, "plugflash-worker: cannot watch signals: %s\n", strerror(-signals));
 		return EXIT_FAILURE;
 	}
-	return run_job(socket, signals) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+	/* A mind that has hung up has heard all that it wanted to. */
+	int r = run_job(socket, signals);
+	return r < 0 && r != -EPIPE ? EXIT_FAILURE : EXIT_SUCCESS;
 }
