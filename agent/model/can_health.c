@@ -265,9 +265,9 @@ void can_diagnose(
 	static bool (*const states[])(const struct findings *found, struct can_diagnosis *ret) = {
 		is_down,
 		is_off,
-		is_in_use,
 		is_wrongly_set,
 		is_unacknowledged,
+		is_in_use,
 		is_at_another_rate,
 		is_colliding,
 		is_full,

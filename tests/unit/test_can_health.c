@@ -160,6 +160,19 @@ static void where_klippers_host_talks_nobody_is_missed(void **state)
 	expect(&sight, NULL, CAN_IN_USE, "systemctl stop klipper");
 }
 
+/* Who asks then has most often a printer that has lost its toolboard, and Klipper still running. */
+static void a_dead_bus_is_dead_also_where_klippers_host_talks(void **state)
+{
+	(void)state;
+	struct can_sight sight = sight_of_adapter();
+	sight.is_in_use = true;
+	sight.listeners = 1;
+	sight.interface.controller = CAN_ERROR_PASSIVE;
+	sight.interface.send_errors = 128;
+	sight.errors.no_acknowledge = 40;
+	expect(&sight, NULL, CAN_UNACKNOWLEDGED, "counter 128");
+}
+
 /* It ignores the rate that Linux has set, and reports no error. */
 static void behind_a_bridge_what_is_well_is_less_than_it_says(void **state)
 {
@@ -189,6 +202,7 @@ int main(void)
 		cmocka_unit_test(answers_at_once_collide),
 		cmocka_unit_test(who_is_missing_is_named),
 		cmocka_unit_test(where_klippers_host_talks_nobody_is_missed),
+		cmocka_unit_test(a_dead_bus_is_dead_also_where_klippers_host_talks),
 		cmocka_unit_test(behind_a_bridge_what_is_well_is_less_than_it_says),
 	};
 	return cmocka_run_group_tests(stories, NULL, NULL);
