@@ -37,10 +37,13 @@ static int append_ifupdown(char **text, const char *name, const cJSON *bus)
 		"# /etc/network/interfaces.d/%s\n"
 		"allow-hotplug %s\n"
 		"iface %s can static\n"
-		"    bitrate %.0f\n",
+		"    bitrate %.0f",
 		name, name, name, bitrate_of(bus)));
+	/* ifupdown 0.8.41 has an option "samplepoint" and hands it to nobody; a bitrate it hands to
+	 * "ip link set can0 type can bitrate" with all that stands behind it. */
 	if (sample_point > 0)
-		TRY(text_append(text, "    sample-point %.3f\n", sample_point / 1000));
+		TRY(text_append(text, " sample-point %.3f", sample_point / 1000));
+	TRY(text_append(text, "\n"));
 	if (restart > 0)
 		TRY(text_append(text, "    restart-ms %.0f\n", restart));
 	return text_append(text, "    up ip link set $IFACE txqueuelen %.0f\n", queue_of(bus));

@@ -20,8 +20,7 @@ static void ifupdown_raises_it_whenever_it_appears(void **state)
 		"# /etc/network/interfaces.d/can0\n"
 		"allow-hotplug can0\n"
 		"iface can0 can static\n"
-		"    bitrate 1000000\n"
-		"    sample-point 0.875\n"
+		"    bitrate 1000000 sample-point 0.875\n"
 		"    restart-ms 100\n"
 		"    up ip link set $IFACE txqueuelen 128\n");
 }
