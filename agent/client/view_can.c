@@ -16,13 +16,16 @@ static enum tint tint_of_health(const char *health)
 /* Behind a bridge, what is set here is a fiction. */
 static void show_rate(const struct output *output, const cJSON *bus)
 {
-	double bitrate = json_number(bus, "bitrate");
-	if (json_flag(bus, "bridge"))
+	double bitrate = json_number(bus, "bitrate"), wanted = json_number(bus, "wanted_bitrate");
+	bool is_bridge = json_flag(bus, "bridge");
+	if (is_bridge)
 		fputs("  the bitrate is the one that the bridge was built with", output->stream);
 	else if (bitrate > 0)
 		fprintf(output->stream, "  %.0f bit/s, sample point %.1f %%, restart-ms %.0f",
 			bitrate, json_number(bus, "sample_point_permille") / 10,
 			json_number(bus, "restart_msec"));
+	if (!is_bridge && wanted > 0 && wanted != bitrate)
+		fprintf(output->stream, "  (the policy wants %.0f bit/s)", wanted);
 	fprintf(output->stream, "  queue %.0f\n", json_number(bus, "queue_length"));
 }
 
@@ -37,6 +40,9 @@ static void show_bus(const struct output *output, const cJSON *bus)
 	show_rate(output, bus);
 	output_tinted(output, tint_of_health(health), "  %s", health);
 	fprintf(output->stream, ": %s\n", json_text(bus, "evidence"));
+	if (json_flag(bus, "blind"))
+		fputs("  a bridge reports no error of the bus: what is not named here may still be wrong\n",
+			output->stream);
 	if (*advice)
 		fprintf(output->stream, "  -> %s\n", advice);
 }
