@@ -67,6 +67,6 @@ int can_listeners(const struct can *can, uint32_t first, uint32_t last, unsigned
 int can_interface_read(const char *name, struct can_interface *ret) _must_check_;
 
 /* Takes the interface down, sets what the setting states, and brings it up; needs CAP_NET_ADMIN.
- * -EOPNOTSUPP: its driver has no bitrate, as vcan. A driver that has no restart goes without: what it
- * has is read afterwards. */
+ * -EOPNOTSUPP: its driver has no bitrate, as vcan. A driver that has no restart goes without: what
+ * it has is read afterwards. */
 int can_interface_set(const char *name, const struct can_setting *setting) _must_check_;
