@@ -129,7 +129,9 @@ static void note_state(struct can_bus *bus, uint64_t now)
 	if (bus->state != CAN_BUS_IS_OFF)
 		return;
 	tell_error(bus, CAN_BUS_ERROR_OFF);
-	bus->out.count = 0;
+	/* The driver throws away what was under way, and whoever sent it has room again. */
+	while (bus->out.count)
+		bus->listener.on_sent(bus->listener.context, pop(&bus->out).sender);
 	if (bus->options.restart_msec)
 		bus->restarts_at = now + bus->options.restart_msec * NSEC_PER_MSEC;
 }
@@ -172,7 +174,7 @@ static bool begin(struct can_bus *bus, uint64_t now)
 		return false;
 	bus->is_busy = true;
 	bus->current = bus->from ? *offer_of(bus->from) : *best;
-	bus->collided = equals && bus->collisions < bus->options.collisions ? equals : 0;
+	bus->collided = equals && bus->collided_in_a_row < bus->options.collisions ? equals : 0;
 	unsigned bits = bus->collided ? ERROR_BITS + 40 : can_frame_bit_count(&bus->current);
 	bus->ends = now + bits_nsec(bus, bits);
 	bus->busy_nsec += bus->ends - now;
@@ -217,14 +219,22 @@ static void end_of_host(struct can_bus *bus, uint64_t now)
 	bus->listener.on_frame(bus->listener.context, &sent.bits, sent.sender);
 }
 
+/* A bridge is on the bus at the rate that it was built for, whatever the interface says. */
+static bool is_host_on(const struct can_bus *bus)
+{
+	bool has_rate = bus->options.is_bridge || bus->options.host_bitrate == bus->options.bitrate;
+	return has_rate && bus->state != CAN_BUS_IS_OFF;
+}
+
 static void end_of_node(struct can_bus *bus, uint64_t now)
 {
 	struct can_bus_frame frame = { .bits = bus->current,
 		.due = now + bus->options.adapter_nsec };
 	struct can_bus_frame passed[3];
-	bool is_host_there =
-		bus->options.host_bitrate == bus->options.bitrate && bus->state != CAN_BUS_IS_OFF;
-	(void)is_heard(bus, now, &bus->current);
+	bool is_host_there = is_host_on(bus);
+	bool is_acknowledged = is_heard(bus, now, &bus->current) || is_host_there;
+	if (!is_acknowledged)
+		return; /* and repeated */
 	bus_node_sent(&bus->from->can, now);
 	for (size_t i = 0; i < bus->node_count; i++)
 		if (bus->nodes[i] == bus->from)
@@ -241,13 +251,16 @@ static void end(struct can_bus *bus, uint64_t now)
 {
 	bus->is_busy = false;
 	if (bus->collided) {
+		bus->collided_in_a_row++;
 		bus->collisions++;
 		tell_error(bus, CAN_BUS_ERROR_BIT);
-	} else if (bus->from) {
-		end_of_node(bus, now);
-	} else {
-		end_of_host(bus, now);
+		return;
 	}
+	bus->collided_in_a_row = 0;
+	if (bus->from)
+		end_of_node(bus, now);
+	else
+		end_of_host(bus, now);
 }
 
 /* --- time ---------------------------------------------------------------------------------- */

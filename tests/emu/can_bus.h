@@ -84,7 +84,7 @@ struct can_bus {
 	struct can_bits current;
 	struct resident *from; /* NULL: the host */
 	uint64_t ends;
-	unsigned collided;
+	unsigned collided, collided_in_a_row;
 	/* the host's controller */
 	enum can_bus_state state;
 	unsigned send_errors;
