@@ -213,6 +213,97 @@ static void each_trouble_of_a_bus_has_its_name(void **state)
 	assert_true(diagnosis.is_blind);
 }
 
+/* ---- beside Klipper's host ---------------------------------------------------------------- */
+
+#define KLIPPYS_FRAMES 2000u
+#define KLIPPYS_NUMBER 0x108u
+
+struct neighbours {
+	struct katapult_story *story;
+	struct can_sight sight;
+	struct katapult_visit visit;
+	unsigned ours, most_ours, klippys;
+};
+
+/* Always has the next frame ready: as much goes out as the bus carries. */
+static void talk_without_end(void *context)
+{
+	static const uint8_t bytes[CAN_PAYLOAD] = { 0x08, 0x10 };
+	(void)context;
+	_cleanup_(can_closep) struct can *can = NULL;
+	assert_int_equal(can_open(STORY_BUS, &can), 0);
+	for (unsigned i = 0; i < KLIPPYS_FRAMES; i++)
+		assert_int_equal(can_send(can, KLIPPYS_NUMBER, bytes, sizeof(bytes), 1000), 0);
+}
+
+/* Hears the bus in its order. */
+static void count_frames(void *context)
+{
+	struct neighbours *neighbours = context;
+	struct can_frame_seen frame;
+	_cleanup_(can_closep) struct can *can = NULL;
+	assert_int_equal(can_open(STORY_BUS, &can), 0);
+	assert_int_equal(can_listen(can, NULL, 0, false), 0);
+	unsigned in_a_row = 0;
+	while (can_receive(can, &frame, 1000) == 0) {
+		bool is_klippys = frame.number == KLIPPYS_NUMBER;
+		if (frame.number & 1)
+			continue; /* a node's */
+		in_a_row = is_klippys ? 0 : in_a_row + 1;
+		neighbours->klippys += is_klippys;
+		neighbours->ours += !is_klippys;
+		if (in_a_row > neighbours->most_ours)
+			neighbours->most_ours = in_a_row;
+	}
+}
+
+static void look_beside(void *context)
+{
+	struct neighbours *neighbours = context;
+	look(neighbours->story, NULL, 0, &neighbours->sight);
+}
+
+static void visit_beside(void *context)
+{
+	struct neighbours *neighbours = context;
+	neighbours->visit = katapult_story_visit(neighbours->story, false);
+}
+
+static void live_beside(struct neighbours *neighbours, void (*what)(void *context))
+{
+	const struct bench_side sides[] = {
+		{ .run = count_frames, .context = neighbours },
+		{ .run = talk_without_end },
+		{ .run = what, .context = neighbours },
+	};
+	bench_use_bus(neighbours->story->bench, 2);
+	bench_side_by_side(neighbours->story->bench, sides, ELEMENTSOF(sides));
+	assert_int_equal(neighbours->klippys, KLIPPYS_FRAMES);
+	assert_int_equal(bench_resident(neighbours->story->board)->can.counters.numbered, 0);
+}
+
+static void klippers_host_waits_for_one_frame_of_ours_at_most(void **state)
+{
+	(void)state;
+	_cleanup_(katapult_story_freep) struct katapult_story *story = katapult_story_new(&node);
+	struct neighbours neighbours = { .story = story };
+	live_beside(&neighbours, look_beside);
+	assert_int_equal(neighbours.ours, 1);
+	assert_int_equal(neighbours.most_ours, 1);
+	assert_int_equal(health_of(&neighbours.sight), CAN_IN_USE);
+}
+
+static void and_for_none_of_a_refusal(void **state)
+{
+	(void)state;
+	_cleanup_(katapult_story_freep) struct katapult_story *story = katapult_story_new(&node);
+	struct neighbours neighbours = { .story = story };
+	live_beside(&neighbours, visit_beside);
+	assert_int_equal(neighbours.ours, 0);
+	katapult_story_expect_reason(
+		&neighbours.visit, REASON_BOARD_BUSY, "systemctl stop klipper");
+}
+
 int main(void)
 {
 	const struct CMUnitTest stories[] = {
@@ -221,6 +312,8 @@ int main(void)
 		cmocka_unit_test(nobody_gets_a_share_before_a_look_has_ended),
 		cmocka_unit_test(where_klippers_host_talks_one_frame_is_all),
 		cmocka_unit_test(each_trouble_of_a_bus_has_its_name),
+		cmocka_unit_test(klippers_host_waits_for_one_frame_of_ours_at_most),
+		cmocka_unit_test(and_for_none_of_a_refusal),
 	};
 	return cmocka_run_group_tests(stories, NULL, NULL);
 }

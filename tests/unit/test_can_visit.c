@@ -121,8 +121,10 @@ static struct bench_board *plug_another(struct katapult_story *story, uint8_t id
 {
 	const struct stm32_options options = { .chip = STM32_G0B1_512K,
 		.unique_id = { id, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11 },
+		.image = story->before,
+		.image_bytes = story->offset,
 		.boot0_released = true,
-		.katapult_offset = 0x2000 };
+		.katapult_offset = story->offset };
 	struct bench_board *board = bench_plug_node(story->bench, "another", &options);
 	bench_advance(story->bench, NSEC_PER_SEC);
 	return board;
