@@ -205,5 +205,5 @@ class Can(ResidentStory):
             left_alone = self.journal.wait(MESSAGE_ID=names.MESSAGE_BUS_LEFT_ALONE)
             self.assertEqual(frames_of(all_of_them), [])
         self.assertEqual(end[names.FIELD_REASON], "printing", end["MESSAGE"])
-        self.assertIn("prints a file", said)
-        self.assertIn("prints a file", left_alone["MESSAGE"])
+        self.assertIn('prints "benchy.gcode"', said)
+        self.assertIn('prints "benchy.gcode"', left_alone["MESSAGE"])
