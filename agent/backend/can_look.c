@@ -273,10 +273,9 @@ static int can_look_probe(struct backend_session *session, struct board_facts *r
 	int r = look(session);
 	if (r < 0)
 		return session->visit.failure->code == REASON_NONE ? fail(session, r) : r;
-	const struct can_interface *interface = &session->sight.interface;
 	*ret = (struct board_facts){
 		.reach = TRANSPORT_CAN,
-		.can_bitrate = can_interface_is_bridge(interface) ? 0 : interface->bitrate,
+		.can_bitrate = can_interface_bitrate(&session->sight.interface),
 	};
 	return 0;
 }

@@ -128,11 +128,6 @@ void can_reach_limit(struct can_reach *reach, unsigned msec)
 		can_now_msec(reach->can) + msec;
 }
 
-uint32_t can_reach_bitrate(const struct can_reach *reach)
-{
-	return can_interface_is_bridge(&reach->interface) ? 0 : reach->interface.bitrate;
-}
-
 /* ---- who is there ------------------------------------------------------------------------ */
 
 static int tell_all(struct can_reach *reach, struct can_word word)

@@ -43,9 +43,6 @@ int can_reach_listeners(const struct can *can, unsigned *ret_count) _must_check_
 /* From so long on nobody is spoken to any more, and everything is -ETIMEDOUT. */
 void can_reach_limit(struct can_reach *reach, unsigned msec);
 
-/* What the bus runs at; 0: not known, as behind a bridge, which takes no notice of what is set. */
-uint32_t can_reach_bitrate(const struct can_reach *reach);
-
 /*
  * Gives it its numbers until somebody answers under one of them, or `msec` are over. A node that is
  * about to start is met that way, too: where Klipper is wanted, a Katapult that was told to start

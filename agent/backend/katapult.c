@@ -258,7 +258,7 @@ static int katapult_probe(struct backend_session *session, struct board_facts *r
 		.has_application_start = true,
 		.application_start = session->device.application_start,
 		.reach = session->reach,
-		.can_bitrate = session->node ? can_reach_bitrate(session->node) : 0,
+		.can_bitrate = session->node ? can_interface_bitrate(&session->node->interface) : 0,
 	};
 	int r = look(session, &facts);
 	if (r < 0)

@@ -198,7 +198,7 @@ static int klipper_probe(struct backend_session *session, struct board_facts *re
 	if (facts.reach == TRANSPORT_UNKNOWN)
 		facts.reach = session->node ? TRANSPORT_CAN : TRANSPORT_USB;
 	if (session->node)
-		facts.can_bitrate = can_reach_bitrate(session->node);
+		facts.can_bitrate = can_interface_bitrate(&session->node->interface);
 	r = klipper_look(&session->wire, &dictionary, &facts);
 	if (r < 0)
 		return fail_wire(session, r, "reading its flash");

@@ -195,10 +195,7 @@ static int learn_names(struct waiting *waiting, const struct policy *policy)
 	for (size_t i = 0; i < policy->board_count; i++) {
 		const struct policy_board *board = &policy->boards[i];
 		struct name *name = &waiting->names[waiting->name_count];
-		bool has_uuid = board->serial && can_uuid_from_serial(board->serial, name->uuid);
-		if (board->can_uuid)
-			snprintf(name->uuid, sizeof(name->uuid), "%s", board->can_uuid);
-		else if (!has_uuid)
+		if (!policy_board_uuid(board, name->uuid))
 			continue;
 		name->board = strdup(board->name);
 		waiting->name_count++;

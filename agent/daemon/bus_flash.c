@@ -53,7 +53,7 @@ static struct device *find_node(
 {
 	char uuid[CAN_UUID_TEXT];
 	const char *bus = can_names_bus(view->policy, view->links, board);
-	if (bus && can_names_uuid(board, uuid))
+	if (bus && policy_board_uuid(board, uuid))
 		return device_new_node(bus, uuid, MODE_KATAPULT);
 	refuse(error, ERROR_NO_BOARD,
 		"\"%s\" is not plugged in, or no rule with flash = { } names it; if it is a node of "

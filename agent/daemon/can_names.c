@@ -1,21 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Boards as nodes; see can_names.h. */
-#include <ctype.h>
 #include <string.h>
 
 #include "base/text.h"
 #include "daemon/can_names.h"
-
-bool can_names_uuid(const struct policy_board *board, char ret[CAN_UUID_TEXT])
-{
-	if (!board->can_uuid)
-		return board->serial && can_uuid_from_serial(board->serial, ret);
-	if (!can_uuid_is_valid(board->can_uuid))
-		return false;
-	for (size_t i = 0; i < CAN_UUID_TEXT; i++)
-		ret[i] = (char)tolower((unsigned char)board->can_uuid[i]);
-	return true;
-}
 
 const char *can_names_bus(const struct policy *policy, const struct can_links *links,
 	const struct policy_board *board)
@@ -33,7 +21,7 @@ bool can_names_expected(const struct policy *policy, const char *interface,
 	const char *bus = can_names_bus(policy, NULL, board);
 	bool is_here = bus ? text_equal(bus, interface) : policy->bus_count == 0;
 	bool is_node = board->bus || board->can_uuid;
-	return is_here && is_node && can_names_uuid(board, ret_uuid);
+	return is_here && is_node && policy_board_uuid(board, ret_uuid);
 }
 
 bool can_names_anybody_on(const struct policy *policy, const char *interface)

@@ -1,17 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * Boards of a policy as nodes of CAN buses: by which name they are called there, and on which bus.
+ * Boards of a policy as nodes of CAN buses: on which bus they are, and who is looked for where.
  */
 #include <stdbool.h>
 
 #include "daemon/can_links.h"
 #include "model/can_uuid.h"
 #include "model/policy.h"
-
-/* The uuid that the policy states, or that follows from the serial that it states; lower case.
- * False: neither is stated. */
-bool can_names_uuid(const struct policy_board *board, char ret[CAN_UUID_TEXT]);
 
 /* The bus that it is on: the one that it names, or the only one that the policy knows, or the only
  * one that there is (`links` may be NULL). NULL: nobody can tell. */

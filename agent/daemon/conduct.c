@@ -191,15 +191,11 @@ void conduct_set_deadline(struct job *job, uint64_t usec)
 }
 /* ---- the beginning ---------------------------------------------------------------------- */
 
-static bool is_on_can(const struct job *job)
-{
-	return device_is_node(job->device) || device_is_bridge(job->device);
-}
-
 static const char *worker_socket(const struct job *job)
 {
 	const struct conduct_settings *settings = job->conduct->settings;
-	return is_on_can(job) ? settings->can_worker_socket : settings->worker_socket;
+	return device_is_on_can(job->device) ? settings->can_worker_socket
+					     : settings->worker_socket;
 }
 
 static int put_address(const struct device *device, struct wire_job *ret)
@@ -241,7 +237,7 @@ static int start(struct job *job)
 /* On a bus already a look is heard by all, and takes a node away from Klipper's host. */
 static bool is_held_back(struct job *job)
 {
-	return is_on_can(job) && conduct_ask_before(job) == CONDUCT_ASKS;
+	return device_is_on_can(job->device) && conduct_ask_before(job) == CONDUCT_ASKS;
 }
 
 static void admit(struct job *job)
@@ -253,7 +249,8 @@ static void admit(struct job *job)
 		_cleanup_(freep) char *sentence =
 			text_format("no worker could be started at %s: %s; is %s active?",
 				worker_socket(job), strerror(-r),
-				is_on_can(job) ? NAME_WORKER "-can.socket" : NAME_WORKER ".socket");
+				device_is_on_can(job->device) ? NAME_WORKER "-can.socket"
+							      : NAME_WORKER ".socket");
 		conduct_finish(
 			job, OUTCOME_FAILED, REASON_NO_WORKER, sentence ? sentence : "no worker");
 		return;

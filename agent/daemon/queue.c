@@ -130,8 +130,7 @@ static unsigned busy_beside(const struct queue *queue, const struct job *job)
 
 static bool is_active_on_can(const struct job *job)
 {
-	return job->state != JOB_DONE &&
-	       (device_is_node(job->device) || device_is_bridge(job->device));
+	return job->state != JOB_DONE && device_is_on_can(job->device);
 }
 
 /* Which bus is behind a bridge, nobody knows. */

@@ -103,8 +103,8 @@ static struct device *find_standing(const struct update *update, const struct po
 	const char *bus = can_names_bus(update->policy, update->settings.links, board);
 	if (board->tty)
 		return device_new_line(board->tty, board->baud, MODE_KATAPULT);
-	return bus && can_names_uuid(board, uuid) ? device_new_node(bus, uuid, MODE_KATAPULT)
-						  : NULL;
+	return bus && policy_board_uuid(board, uuid) ? device_new_node(bus, uuid, MODE_KATAPULT)
+						     : NULL;
 }
 
 static void on_change(void *context, const struct policy_rule *rule)

@@ -54,6 +54,11 @@ bool can_interface_is_bridge(const struct can_interface *interface)
 	       text_equal(interface->usb_manufacturer, "Klipper");
 }
 
+uint32_t can_interface_bitrate(const struct can_interface *interface)
+{
+	return can_interface_is_bridge(interface) ? 0 : interface->bitrate;
+}
+
 /* ---- out --------------------------------------------------------------------------------- */
 
 static void put_interface(const struct can_interface *interface, struct buffer *ret)

@@ -118,5 +118,8 @@ int can_sight_decode(const void *data, size_t length, struct can_sight *ret) _mu
  */
 bool can_interface_is_bridge(const struct can_interface *interface);
 
+/* What its bus runs at; 0: not known, as behind a bridge. */
+uint32_t can_interface_bitrate(const struct can_interface *interface);
+
 /* "can0", a name that the kernel would take and that is safe in a path. */
 bool can_name_is_valid(const char *name);

@@ -73,6 +73,11 @@ bool device_is_bridge(const struct device *device)
 	return *device->can_uuid && !*device->can;
 }
 
+bool device_is_on_can(const struct device *device)
+{
+	return *device->can_uuid;
+}
+
 bool device_is_standing(const struct device *device)
 {
 	return device_is_line(device) || device_is_node(device);

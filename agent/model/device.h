@@ -50,6 +50,9 @@ bool device_is_node(const struct device *device);
 /* Is it a Klipper that is an adapter for CAN, too? */
 bool device_is_bridge(const struct device *device);
 
+/* Is it spoken to over a CAN bus: a node, or a bridge, which is one of the bus that it makes? */
+bool device_is_on_can(const struct device *device);
+
 /* Is it reached by something that stands whether it is there or not, a line or a bus? Then nobody
  * tells when it comes, goes, or speaks another language. */
 bool device_is_standing(const struct device *device);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Policy values: made, looked over, found; see policy.h. What they mean for a board is in
  * policy_match.c. */
+#include <ctype.h>
 #include <errno.h>
 #include <string.h>
 
@@ -220,4 +221,15 @@ const struct policy_bus *policy_bus(const struct policy *policy, const char *int
 		if (text_equal(policy->buses[i].interface, interface))
 			return &policy->buses[i];
 	return NULL;
+}
+
+bool policy_board_uuid(const struct policy_board *board, char ret[CAN_UUID_TEXT])
+{
+	if (!board->can_uuid)
+		return board->serial && can_uuid_from_serial(board->serial, ret);
+	if (!can_uuid_is_valid(board->can_uuid))
+		return false;
+	for (size_t i = 0; i < CAN_UUID_TEXT; i++)
+		ret[i] = (char)tolower((unsigned char)board->can_uuid[i]);
+	return true;
 }

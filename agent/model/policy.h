@@ -147,6 +147,10 @@ int policy_index(struct policy *policy) _must_check_;
 
 const struct policy_board *policy_board(const struct policy *policy, const char *name);
 
+/* By which name it is called on a CAN bus: the uuid that it states, or that follows from the serial
+ * that it states; lower case. False: neither is stated. */
+bool policy_board_uuid(const struct policy_board *board, char ret[CAN_UUID_TEXT]);
+
 /* What is said of the bus with this interface, or NULL. */
 const struct policy_bus *policy_bus(const struct policy *policy, const char *interface);
 

@@ -304,13 +304,10 @@ static enum match match_line(
 static enum match match_node(
 	const struct policy_board *board, const struct candidate *candidate, const char **ret_why)
 {
-	char implied[CAN_UUID_TEXT];
+	char uuid[CAN_UUID_TEXT];
 	const struct device *device = candidate->device;
-	const char *uuid = board ? board->can_uuid : NULL;
-	if (board && !uuid && board->serial && can_uuid_from_serial(board->serial, implied))
-		uuid = implied;
 	*ret_why = "only a rule for a board with this can_uuid means a node of a CAN bus";
-	if (!uuid || strcasecmp(uuid, device->can_uuid) != 0)
+	if (!board || !policy_board_uuid(board, uuid) || strcasecmp(uuid, device->can_uuid) != 0)
 		return MATCH_NO;
 	*ret_why = "the board is on another bus";
 	if (board->bus && !text_equal(board->bus, device->can))

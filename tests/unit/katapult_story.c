@@ -263,6 +263,20 @@ struct katapult_story *katapult_story_free(struct katapult_story *story)
 	return NULL;
 }
 
+struct bench_board *katapult_story_plug_beside(
+	struct katapult_story *story, enum stm32_chip chip, uint8_t number)
+{
+	const struct stm32_options options = { .chip = chip,
+		.unique_id = { number, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11 },
+		.image = story->before,
+		.image_bytes = story->offset,
+		.boot0_released = true,
+		.katapult_offset = story->offset };
+	struct bench_board *board = bench_plug_node(story->bench, "beside", &options);
+	assert_true(bench_await_stm32(board, STM32_KATAPULT, STARTS_MSEC));
+	return board;
+}
+
 const char *katapult_story_name(const struct katapult_story *story)
 {
 	return story->options.is_rp2040 ? "rp2040" : stm32_chip_name(story->options.chip);

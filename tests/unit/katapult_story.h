@@ -68,6 +68,10 @@ struct katapult_story *katapult_story_new(const struct story_board *options);
 struct katapult_story *katapult_story_free(struct katapult_story *story);
 DEFINE_CLEANUP(struct katapult_story *, katapult_story_free)
 
+/* Another node on the bus of a node, told apart by `number`: it has a Katapult and nothing else. */
+struct bench_board *katapult_story_plug_beside(
+	struct katapult_story *story, enum stm32_chip chip, uint8_t number);
+
 /* "g0b1-128k", "rp2040" */
 const char *katapult_story_name(const struct katapult_story *story);
 

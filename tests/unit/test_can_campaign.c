@@ -30,14 +30,7 @@ static unsigned accidents(void)
 
 static struct bench_board *plug_neighbour(struct katapult_story *story)
 {
-	const struct stm32_options options = { .chip = STM32_G0B1_128K,
-		.unique_id = { 7, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11 },
-		.boot0_released = true,
-		.image = story->before,
-		.image_bytes = story->offset,
-		.katapult_offset = story->offset };
-	struct bench_board *board = bench_plug_node(story->bench, "neighbour", &options);
-	assert_true(bench_await_stm32(board, STM32_KATAPULT, 3000));
+	struct bench_board *board = katapult_story_plug_beside(story, STM32_G0B1_128K, 7);
 	stm32_reset_counters(bench_stm32(board));
 	return board;
 }

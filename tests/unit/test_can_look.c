@@ -53,19 +53,6 @@ static enum can_health health_of(const struct can_sight *sight)
 	return diagnosis.health;
 }
 
-static struct bench_board *plug_beside(struct katapult_story *story, uint8_t id)
-{
-	const struct stm32_options options = { .chip = STM32_G0B1_512K,
-		.unique_id = { id, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11 },
-		.image = story->before,
-		.image_bytes = story->offset,
-		.boot0_released = true,
-		.katapult_offset = story->offset };
-	struct bench_board *board = bench_plug_node(story->bench, "beside", &options);
-	bench_advance(story->bench, NSEC_PER_SEC);
-	return board;
-}
-
 static const struct can_node *find(const struct can_sight *sight, const char *uuid)
 {
 	for (size_t i = 0; i < sight->node_count; i++)
@@ -83,7 +70,7 @@ static void a_katapult_and_a_klipper_say_what_they_are(void **state)
 	_cleanup_(katapult_story_freep) struct katapult_story *story = katapult_story_new(&node);
 	katapult_story_reset(story);
 	assert_true(katapult_story_await_application(story));
-	struct bench_board *loader = plug_beside(story, 7);
+	struct bench_board *loader = katapult_story_plug_beside(story, STM32_G0B1_512K, 7);
 	text_hex(bench_resident(loader)->can.uuid, BUS_NODE_UUID_BYTES, uuid);
 	look(story, NULL, 0, &sight);
 	assert_int_equal(sight.node_count, 2);

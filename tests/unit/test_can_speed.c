@@ -157,14 +157,9 @@ static void flash_seat(void *context)
 
 static void plug_seat(struct seat *seat, struct katapult_story *story, uint8_t number)
 {
-	const struct stm32_options options = { .chip = STM32_G0B1_512K,
-		.unique_id = { number, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11 },
-		.image = story->before,
-		.image_bytes = story->offset,
-		.boot0_released = true,
-		.katapult_offset = story->offset };
 	seat->story = story;
-	seat->board = number ? bench_plug_node(story->bench, "beside", &options) : story->board;
+	seat->board =
+		number ? katapult_story_plug_beside(story, STM32_G0B1_512K, number) : story->board;
 	text_hex(bench_resident(seat->board)->can.uuid, BUS_NODE_UUID_BYTES, seat->uuid);
 }
 

@@ -117,24 +117,11 @@ static void at_another_rate_the_controller_leaves_the_bus(void **state)
 	assert_int_equal(bench_bus(story->bench)->state, CAN_BUS_IS_OFF);
 }
 
-static struct bench_board *plug_another(struct katapult_story *story, uint8_t id)
-{
-	const struct stm32_options options = { .chip = STM32_G0B1_512K,
-		.unique_id = { id, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11 },
-		.image = story->before,
-		.image_bytes = story->offset,
-		.boot0_released = true,
-		.katapult_offset = story->offset };
-	struct bench_board *board = bench_plug_node(story->bench, "another", &options);
-	bench_advance(story->bench, NSEC_PER_SEC);
-	return board;
-}
-
 static void a_name_that_nobody_has_is_silent_though_others_are_there(void **state)
 {
 	(void)state;
 	_cleanup_(katapult_story_freep) struct katapult_story *story = katapult_story_new(&node);
-	plug_another(story, 7);
+	katapult_story_plug_beside(story, STM32_G0B1_512K, 7);
 	strcpy(story->uuid, "0123456789ab");
 	struct katapult_visit visit = katapult_story_visit(story, false);
 	katapult_story_expect_reason(&visit, REASON_BOARD_SILENT, "does not answer");

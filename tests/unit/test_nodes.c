@@ -291,12 +291,12 @@ static void its_name_there_is_stated_or_follows_from_its_serial(void **state)
 		accepted("boards = ({ name = \"a\"; can_uuid = \"154AAB036E6F\"; },"
 			 " { name = \"b\"; serial = \"" SERIAL "\"; },"
 			 " { name = \"c\"; tty = \"/dev/ttyS0\"; baud = 250000; });");
-	assert_true(can_names_uuid(policy_board(policy, "a"), uuid));
+	assert_true(policy_board_uuid(policy_board(policy, "a"), uuid));
 	assert_string_equal(uuid, "154aab036e6f");
 	memset(uuid, 0, sizeof(uuid));
-	assert_true(can_names_uuid(policy_board(policy, "b"), uuid));
+	assert_true(policy_board_uuid(policy_board(policy, "b"), uuid));
 	assert_string_equal(uuid, UUID);
-	assert_false(can_names_uuid(policy_board(policy, "c"), uuid));
+	assert_false(policy_board_uuid(policy_board(policy, "c"), uuid));
 }
 
 static bool is_expected(const char *buses, const char *board, const char *interface)
